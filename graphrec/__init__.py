@@ -1,0 +1,28 @@
+"""graphrec: candidate recall in catalogues where new items keep arriving."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "Dataset": "graphrec.data.dataset",
+    "GraphRecError": "graphrec.errors",
+    "GraphRecConfig": "graphrec.recommender",
+    "Recommender": "graphrec.recommender",
+    "compare": "graphrec.comparison",
+}
+__all__ = ["Dataset", "GraphRecConfig", "GraphRecError", "Recommender", "compare"]
+
+if TYPE_CHECKING:
+    from graphrec.comparison import compare
+    from graphrec.data.dataset import Dataset
+    from graphrec.errors import GraphRecError
+    from graphrec.recommender import GraphRecConfig, Recommender
+
+
+def __getattr__(name: str) -> Any:
+    # torch and faiss take seconds to import; `graphrec --help` must not wait for them.
+    if name in _HOME:
+        return getattr(import_module(_HOME[name]), name)
+    raise AttributeError(f"module 'graphrec' has no attribute {name!r}")

@@ -1,0 +1,60 @@
+"""The items of a dataset as the user gave them: titles, texts, pictures, attributes. No vectors."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+
+@dataclass(frozen=True)
+class Attributes:
+    """Structured columns of the items, each keyed by its column name and aligned with the catalogue's rows.
+
+    A categorical value is a string ("" where missing), a multi-valued one a tuple of strings (empty where missing),
+    a numeric one a float64 (nan where missing).
+    """
+
+    categorical: dict[str, np.ndarray] = field(default_factory=dict)
+    multi_valued: dict[str, list[tuple[str, ...]]] = field(default_factory=dict)
+    numeric: dict[str, np.ndarray] = field(default_factory=dict)
+
+    @property
+    def names(self) -> list[str]:
+        """Every attribute's name: categorical first, then multi-valued, then numeric."""
+        return [*self.categorical, *self.multi_valued, *self.numeric]
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """Items in file order (I of them). Every array is aligned with `item_ids`; "" stands for a missing string.
+
+    `image` holds paths relative to `image_root`; they were checked to stay inside it, not that they exist or decode.
+    Raises ValueError where an array's length differs or an item id stands twice.
+    """
+
+    item_ids: np.ndarray
+    title: np.ndarray
+    text: np.ndarray
+    """What a text encoder reads: the text columns joined, title first."""
+    image: np.ndarray
+    image_root: Path | None
+    site: np.ndarray
+    attributes: Attributes
+
+    def __post_init__(self) -> None:
+        columns = [self.title, self.text, self.image, self.site, *self.attributes.categorical.values()]
+        columns += [*self.attributes.multi_valued.values(), *self.attributes.numeric.values()]
+        if any(len(column) != len(self.item_ids) for column in columns):
+            raise ValueError(f"Expected every column to have {len(self.item_ids)} rows, as item_ids has.")
+        if not self.id_index.is_unique:
+            raise ValueError(f"Expected unique item ids, got {self.id_index[self.id_index.duplicated()][0]!r} twice.")
+
+    @cached_property
+    def id_index(self) -> pd.Index:
+        """Item ids as a pandas Index: `get_indexer(ids)` gives item indices, -1 where unknown."""
+        return pd.Index(self.item_ids, dtype=object)
+
+    def __len__(self) -> int:
+        return len(self.item_ids)

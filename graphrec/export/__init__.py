@@ -1,0 +1,1 @@
+"""Ways out of a run: files that other programs read."""

@@ -1,0 +1,1 @@
+"""Item features per modality, each with a presence mask. No graphs here."""

@@ -1,0 +1,1 @@
+"""The user-item graph, neighbour sampling and its views. No models here."""

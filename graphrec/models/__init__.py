@@ -1,0 +1,1 @@
+"""GraphSAGE, the content head, losses and the training loop. No files and no indexes here."""

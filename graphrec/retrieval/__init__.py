@@ -1,0 +1,1 @@
+"""FAISS indexes and queries over served vectors. No training here."""
