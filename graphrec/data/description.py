@@ -3,14 +3,26 @@
 from pathlib import PurePosixPath
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, FiniteFloat, Tag, field_validator, model_validator
+
+ITEM_COLUMNS = ("item_id", "title", "description", "image", "site")
+INTERACTION_COLUMNS = ("user_id", "item_id", "timestamp", "event", "weight", "rating", "site")
 
 
-def _inside(path: str) -> str:
-    pure = PurePosixPath(path)
+def _inside(path: str | None) -> str | None:
+    pure = PurePosixPath(path or "")
     if pure.is_absolute() or ".." in pure.parts:
         raise ValueError(f"{path!r} leaves the dataset folder; give a path below --root")
     return path
+
+
+def _known_names(columns: dict[str, str], known: tuple[str, ...]) -> dict[str, str]:
+    for name in columns:
+        if name not in known:
+            raise ValueError(
+                f"{name!r} is not one of {', '.join(known)} (write graphrec's name first, the file's second)"
+            )
+    return columns
 
 
 class _Section(BaseModel):
@@ -23,22 +35,42 @@ class ItemsDescription(_Section):
     file: str | None = None
     """Path below the root; found by its usual name (items.parquet, .csv, .jsonl, .item) where not given."""
     columns: dict[str, str] = {}
-    """From graphrec's name (item_id, title, image, site) to the file's column."""
+    """From graphrec's name (item_id, title, description, image, site) to the file's column."""
     text: tuple[str, ...] | None = None
     """Columns a text encoder reads, in order. Not given: title and description, those that exist."""
     categorical: tuple[str, ...] | None = None
-    """Columns with one value out of few. None of the three attribute lists given: guessed from the columns, and said so."""
-    multi_valued: dict[str, str] = {}
+    """Columns with one value out of few. None of the three attribute lists given: guessed, and said so."""
+    multi_valued: dict[str, Annotated[str, Field(min_length=1)]] = {}
     """Column → separator of a list of values, such as {genres: "|"}."""
     numeric: tuple[str, ...] = ()
     image_folder: str = "."
     """Folder below the root that the image column's paths start from."""
     site: str | None = None
     """The site that all items come from, where the file has no such column."""
+    item_prefix: str = ""
+    """Put before every item id of this file, so that two sites may use the same ids for different items."""
     layout: Literal["table", "lines"] = "table"
     """`table`: one row per item, columns by name. `lines`: item id, one space, its text; no header."""
 
-    _paths = field_validator("image_folder")(_inside)
+    _paths = field_validator("file", "image_folder")(_inside)
+
+    @field_validator("columns")
+    @classmethod
+    def _columns(cls, columns: dict[str, str]) -> dict[str, str]:
+        return _known_names(columns, ITEM_COLUMNS)
+
+    @model_validator(mode="after")
+    def _one_kind_each(self) -> Self:
+        names = [*(self.categorical or ()), *self.multi_valued, *self.numeric]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"attribute {name!r} is listed twice among categorical, multi_valued and numeric")
+        return self
+
+    @property
+    def lists_attributes(self) -> bool:
+        """Whether any of the three attribute lists is given; if not, attributes are guessed."""
+        return self.categorical is not None or bool(self.multi_valued) or bool(self.numeric)
 
 
 class InteractionsDescription(_Section):
@@ -47,14 +79,25 @@ class InteractionsDescription(_Section):
     file: str | None = None
     columns: dict[str, str] = {}
     """From graphrec's name (user_id, item_id, timestamp, event, weight, rating, site) to the file's column."""
-    events: dict[str, Annotated[float, Field(ge=0)]] = {}
-    """Weight of each event type; 0 leaves its rows out (counted), a type not listed is set aside. Empty: every event has weight 1."""
-    minimum_rating: float | None = None
+    events: dict[str, Annotated[FiniteFloat, Field(ge=0)]] = {}
+    """Weight of each event type; 0 leaves its rows out (counted), a type not listed is set aside. Empty: all are 1."""
+    minimum_rating: FiniteFloat | None = None
     """Rows with a lower rating are left out (counted); rows without a rating stay."""
     site: str | None = None
     """The site that all rows come from, where the file has no such column."""
+    item_prefix: str = ""
+    """Put before every item id of this file; the same as in its site's items."""
+    user_prefix: str = ""
+    """Put before every user id of this file, so that two sites may use the same ids for different people."""
     layout: Literal["table", "sequence"] = "table"
-    """`table`: one row per event. `sequence`: one line per user: user id, then item ids, oldest first, separated by spaces."""
+    """`table`: one row per event. `sequence`: one line per user: user id, then item ids, oldest first, with spaces."""
+
+    _paths = field_validator("file")(_inside)
+
+    @field_validator("columns")
+    @classmethod
+    def _columns(cls, columns: dict[str, str]) -> dict[str, str]:
+        return _known_names(columns, INTERACTION_COLUMNS)
 
 
 class SplitFile(_Section):
@@ -64,13 +107,34 @@ class SplitFile(_Section):
     candidates: str | None = None
     """A table with an item_id column: the pool. Not given: stated by the evaluator."""
 
+    _paths = field_validator("file", "candidates")(_inside)
+
 
 class VectorsFile(_Section):
-    """A user's own vectors in place of a modality: .npy with ids beside it, or a parquet table with columns id, vector."""
+    """A user's own vectors in place of a modality: .npy with ids beside it, or parquet with columns id, vector."""
 
     file: str
     ids: str | None = None
     """For .npy: a table whose item_id (or only) column names each row's item."""
+    item_prefix: str = ""
+    """Put before every id of this file; the same as in its site's items."""
+
+    _paths = field_validator("file", "ids")(_inside)
+
+
+def _one_or_several(value: object) -> str:
+    return "(several)" if isinstance(value, (list, tuple)) else "(one)"
+
+
+# Choosing by the shape of the value gives one error per mistake, not one per member of a union.
+_Items = Annotated[
+    Annotated[ItemsDescription, Tag("(one)")] | Annotated[tuple[ItemsDescription, ...], Tag("(several)")],
+    Discriminator(_one_or_several),
+]
+_InteractionFiles = Annotated[
+    Annotated[InteractionsDescription, Tag("(one)")] | Annotated[tuple[InteractionsDescription, ...], Tag("(several)")],
+    Discriminator(_one_or_several),
+]
 
 
 class DatasetDescription(_Section):
@@ -78,10 +142,11 @@ class DatasetDescription(_Section):
 
     name: str | None = None
     licence: str | None = None
-    items: ItemsDescription | tuple[ItemsDescription, ...] = ItemsDescription()
+    items: _Items = ItemsDescription()
     """One file, or several (one per site)."""
-    interactions: InteractionsDescription | tuple[InteractionsDescription, ...] = InteractionsDescription()
-    """One file, or several (one per site); column settings also hold for the split files (the first entry's)."""
+    interactions: _InteractionFiles = InteractionsDescription()
+    """One file, or several (one per site); column settings also hold for the split files (the first entry's). An empty
+    list: a catalogue alone."""
     splits: dict[str, SplitFile] = {}
     """Fixed splits: `train` and at least one of `valid`, `test`, in place of `interactions`."""
     vectors: dict[str, VectorsFile] = {}
@@ -101,6 +166,13 @@ class DatasetDescription(_Section):
                 raise ValueError(f"unknown split {name!r}: expected train, valid or test")
         if self.splits and "train" not in self.splits:
             raise ValueError("fixed splits need a train file")
+        if self.splits and any(source.file for source in self.interaction_files):
+            raise ValueError("splits stand in place of interactions: give interactions.file or splits, not both")
+        if not self.item_files:
+            raise ValueError("items: expected at least one file")
+        for key, files in (("items", self.item_files), ("interactions", self.interaction_files)):
+            if len(files) > 1 and not self.splits and any(source.file is None for source in files):
+                raise ValueError(f"{key}: each of several entries needs its file")
         return self
 
     @property

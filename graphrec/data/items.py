@@ -1,0 +1,127 @@
+"""Item files as one catalogue."""
+
+import posixpath
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from graphrec.data.attributes import read_attributes
+from graphrec.data.catalogue import Catalogue
+from graphrec.data.columns import require_columns, resolve_columns
+from graphrec.data.description import ITEM_COLUMNS, ItemsDescription
+from graphrec.data.set_aside import SetAsideCollector, Sieve, require_rows
+from graphrec.data.tables.reading import read_table
+from graphrec.data.tables.table import Table, factorize, to_objects
+from graphrec.data.values import is_empty, read_ids
+
+_HAS_LINE_BREAK = "the id holds a line break (is a quotation mark not closed?)"
+
+
+def read_catalogue(root: Path, descriptions: Sequence[ItemsDescription], collector: SetAsideCollector) -> Catalogue:
+    """All item files, one after the other; each description names its `file`.
+
+    Rows without an id, and all but the first row of an item, are set aside. A wrong number or an image path that leaves
+    the root is reported and counts as missing; its item stays. Raises GraphRecError where a file or a named column is
+    missing, or no row of a file can be used.
+    """
+    tables, ids, names = [], [], []
+    for description in descriptions:
+        table = read_table(root, description.file or "", collector, description.layout)
+        require_rows(table, collector)
+        columns = resolve_columns(table, description.columns, ("item_id",), ITEM_COLUMNS[1:], "items", collector)
+        tables.append(table)
+        names.append(columns)
+        ids.append(read_ids(table, columns["item_id"], description.item_prefix, collector))
+    keep = _usable_rows(tables, names, ids, collector)
+    tables = [table.take(keep_N) for table, keep_N in zip(tables, keep, strict=True)]
+    ids = [id_N.filter(pa.array(keep_N)) for id_N, keep_N in zip(ids, keep, strict=True)]
+    texts = [_text_columns(t, n, d) for t, n, d in zip(tables, names, descriptions, strict=True)]
+    used = [{*n.values(), *text} for n, text in zip(names, texts, strict=True)]
+    per_file = list(zip(tables, names, descriptions, strict=True))
+    image = np.concatenate([_image(t, n, d, collector) for t, n, d in per_file])
+    return Catalogue(
+        item_ids=np.concatenate([to_objects(id_N) for id_N in ids]),
+        title=np.concatenate([_column(t, n.get("title"), "") for t, n, _ in per_file]),
+        text=np.concatenate([_join_text(t, text) for t, text in zip(tables, texts, strict=True)]),
+        image=image,
+        image_root=root if (image != "").any() else None,
+        site=np.concatenate([_column(t, n.get("site"), d.site or "") for t, n, d in per_file]),
+        attributes=read_attributes(tables, descriptions, used, collector),
+    )
+
+
+def _usable_rows(
+    tables: Sequence[Table], names: Sequence[dict[str, str]], ids: Sequence[pa.Array], collector: SetAsideCollector
+) -> list[np.ndarray]:
+    sieves = [Sieve(table, collector) for table in tables]
+    for sieve, columns, id_N in zip(sieves, names, ids, strict=True):
+        sieve.set_aside(is_empty(id_N), columns["item_id"], "empty item id")
+        sieve.set_aside(has_line_break(id_N), columns["item_id"], _HAS_LINE_BREAK)
+    code_I, _ = factorize(pa.concat_arrays(ids))
+    is_again_I = pd.Series(code_I).duplicated().to_numpy()
+    starts = np.cumsum([len(table) for table in tables])[:-1]
+    for sieve, columns, is_again_N in zip(sieves, names, np.split(is_again_I, starts), strict=True):
+        sieve.set_aside(is_again_N, columns["item_id"], "item id stands before; its first row is kept")
+        sieve.require_rows()
+    return [sieve.keep_N for sieve in sieves]
+
+
+def has_line_break(array: pa.Array) -> np.ndarray:
+    """Boolean mask of the values that span lines."""
+    return pc.match_substring(array, "\n").to_numpy(zero_copy_only=False)
+
+
+def _column(table: Table, column: str | None, default: str) -> np.ndarray:
+    """Trimmed values; `default` for all where the file has no such column."""
+    if column is None:
+        return np.full(len(table), default, dtype=object)
+    code_N, distinct = factorize(table.text(column))
+    return distinct[code_N]
+
+
+def _text_columns(table: Table, columns: dict[str, str], description: ItemsDescription) -> list[str]:
+    if description.text is None:
+        return [columns[name] for name in ("title", "description") if name in columns]
+    names = [columns.get(name, name) for name in description.text]
+    require_columns(table, names, "items")
+    return names
+
+
+def _join_text(table: Table, columns: list[str]) -> np.ndarray:
+    """The columns' texts joined by ". ", blank ones skipped."""
+    text = pa.array([""] * len(table), type=pa.large_string())
+    for name in columns:
+        part = table.text(name)
+        glue = pc.cast(pc.if_else(pc.or_(pc.equal(text, ""), pc.equal(part, "")), "", ". "), pa.large_string())
+        text = pc.binary_join_element_wise(text, glue, part, pa.scalar("", pa.large_string()))
+    return to_objects(text)
+
+
+def _image(
+    table: Table, columns: dict[str, str], description: ItemsDescription, collector: SetAsideCollector
+) -> np.ndarray:
+    """Paths below the root; "" where there is none or it leaves the root."""
+    image_I = _column(table, columns.get("image"), "")
+    path_I = np.array([_path_below_root(description.image_folder, image) for image in image_I], dtype=object)
+    is_outside_I = np.array([path is None for path in path_I], dtype=bool)
+    reason = "the image path leaves the dataset folder; it counts as missing, the item stays"
+    collector.report(table, is_outside_I, columns.get("image", ""), reason)
+    path_I[is_outside_I] = ""
+    return path_I
+
+
+def _path_below_root(folder: str, image: str) -> str | None:
+    """The normalised path, or None where it is absolute, a URL, or climbs out of the root."""
+    if not image:
+        return ""
+    # A backslash is a separator on one system and a letter on another: the path must stay inside under both readings.
+    if "://" in image or "\x00" in image or PurePosixPath(image).is_absolute() or PureWindowsPath(image).anchor:
+        return None
+    for path in (posixpath.join(folder, image), posixpath.join(folder, image.replace("\\", "/"))):
+        if posixpath.normpath(path).split("/")[0] == "..":
+            return None
+    return posixpath.normpath(posixpath.join(folder, image))

@@ -1,0 +1,160 @@
+"""A dataset folder as a `Dataset`: find the files, read them, give users and sites their indices."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from graphrec.data.catalogue import Catalogue
+from graphrec.data.dataset import Dataset, Truth
+from graphrec.data.dataset_yaml import read_description
+from graphrec.data.description import DatasetDescription, SplitFile
+from graphrec.data.events import Events, concat_events, item_index_of, read_events, without_duplicates
+from graphrec.data.finding import Sources, find_sources
+from graphrec.data.interactions import Interactions
+from graphrec.data.items import read_catalogue
+from graphrec.data.own_vectors import read_own_vectors
+from graphrec.data.set_aside import SetAsideCollector, Sieve, require_rows
+from graphrec.data.tables.reading import read_table
+from graphrec.data.tables.table import factorize, to_strings
+from graphrec.data.values import read_ids
+from graphrec.errors import GraphRecError
+
+_YAML_NAMES = ("dataset.yaml", "dataset.yml")
+
+
+def load_dataset(path: Path, root: Path | None = None) -> Dataset:
+    """Read a dataset folder, or a dataset.yaml whose paths start from `root` (default: the file's folder).
+
+    Users have indices in order of first appearance: training data first, then the held-out files. Sites in order of
+    appearance: items first. Raises GraphRecError with one line where a file, column or setting is missing or wrong, or
+    no row of a file can be used; single bad rows go to `set_aside` and the rest is kept.
+    """
+    description, root, name = locate(path, root)
+    sources = find_sources(root, description)
+    collector = SetAsideCollector()
+    catalogue = read_catalogue(root, sources.items, collector)
+    train = concat_events([read_events(root, source, catalogue, collector) for source in sources.interactions])
+    train = without_duplicates(train, collector)
+    held_out = {
+        name: _read_held_out(root, sources, split, catalogue, collector) for name, split in sources.held_out.items()
+    }
+    user_codes, user_ids = _factorize_together([events.user_id_E for events in (train, *held_out.values())])
+    site_names = _site_names(catalogue, train)
+    return Dataset(
+        name=description.name or name,
+        catalogue=catalogue,
+        user_ids=user_ids,
+        site_names=site_names,
+        interactions=_interactions(train, user_codes[0], len(user_ids), len(catalogue), site_names),
+        truths={
+            name: _truth(events, code_E, _read_candidates(root, sources, sources.held_out[name], catalogue, collector))
+            for (name, events), code_E in zip(held_out.items(), user_codes[1:], strict=True)
+        },
+        own_vectors={
+            modality: read_own_vectors(
+                root / source.file,
+                None if source.ids is None else root / source.ids,
+                collector,
+                source.item_prefix,
+                root,
+            )
+            for modality, source in description.vectors.items()
+        },
+        set_aside=collector.finish(),
+        description=description,
+    )
+
+
+def load_catalogue(path: Path, root: Path | None, collector: SetAsideCollector) -> Catalogue:
+    """Only the items of a dataset folder or dataset.yaml, such as new arrivals; its interactions need not exist."""
+    description, root, _ = locate(path, root)
+    sources = find_sources(root, description.model_copy(update={"interactions": (), "splits": {}}))
+    return read_catalogue(root, sources.items, collector)
+
+
+def locate(path: Path, root: Path | None = None) -> tuple[DatasetDescription, Path, str]:
+    """(description, root, default name) of a dataset folder or a dataset.yaml.
+
+    Raises GraphRecError where either does not exist.
+    """
+    if root is not None and not root.is_dir():
+        raise GraphRecError(
+            f"{root} is not a folder; give --root the folder that the paths in dataset.yaml start from."
+        )
+    if path.is_dir():
+        found = next((path / name for name in _YAML_NAMES if (path / name).is_file()), None)
+        description = DatasetDescription() if found is None else read_description(found)
+        root = root or path
+        return description, root, root.resolve().name
+    if not path.is_file():
+        raise GraphRecError(f"{path} does not exist; give a dataset folder or a dataset.yaml.")
+    if path.suffix.lower() not in (".yaml", ".yml"):
+        raise GraphRecError(
+            f"{path} is not a folder and not a .yaml file; give the folder that holds it, or a dataset.yaml."
+        )
+    root = root or path.parent
+    return read_description(path), root, root.resolve().name if path.name in _YAML_NAMES else path.stem
+
+
+def _read_held_out(
+    root: Path, sources: Sources, split: SplitFile, catalogue: Catalogue, collector: SetAsideCollector
+) -> Events:
+    description = sources.held_out_columns.model_copy(update={"file": split.file})
+    return read_events(root, description, catalogue, collector, is_held_out=True)
+
+
+def _factorize_together(columns: Sequence[pa.Array]) -> tuple[list[np.ndarray], np.ndarray]:
+    """Codes per column and the distinct values of all of them, in order of first appearance."""
+    codes, distinct = factorize(pa.concat_arrays(columns))
+    return np.split(codes, np.cumsum([len(column) for column in columns])[:-1]), distinct
+
+
+def _site_names(catalogue: Catalogue, train: Events) -> tuple[str, ...]:
+    _, distinct = factorize(pa.concat_arrays([to_strings(catalogue.site), train.site_E]))
+    return tuple(site for site in distinct.tolist() if site)
+
+
+def _interactions(
+    train: Events, user_index_E: np.ndarray, num_users: int, num_items: int, site_names: tuple[str, ...]
+) -> Interactions:
+    site_code_E, sites = factorize(train.site_E)
+    site_index = {name: index for index, name in enumerate(site_names)}
+    index_of_code = np.array([site_index.get(site, -1) for site in sites], dtype=np.int64)
+    return Interactions(
+        num_users=num_users,
+        num_items=num_items,
+        user_index_E=user_index_E,
+        item_index_E=train.item_index_E,
+        weight_E=train.weight_E,
+        timestamp_E=train.timestamp_E,
+        site_index_E=index_of_code[site_code_E],
+    )
+
+
+def _truth(events: Events, user_index_E: np.ndarray, candidates: np.ndarray | None) -> Truth:
+    """The distinct (user, item) pairs, in order of first appearance."""
+    num_items = int(events.item_index_E.max()) + 1
+    _, first = np.unique(user_index_E * num_items + events.item_index_E, return_index=True)
+    rows = np.sort(first)
+    return Truth(user_index_E[rows], events.item_index_E[rows], candidates)
+
+
+def _read_candidates(
+    root: Path, sources: Sources, split: SplitFile, catalogue: Catalogue, collector: SetAsideCollector
+) -> np.ndarray | None:
+    """Sorted item indices of the candidates file; ids that no items file has are set aside."""
+    if split.candidates is None:
+        return None
+    table = read_table(root, split.candidates, collector)
+    require_rows(table, collector)
+    column = "item_id" if "item_id" in table.columns else sources.held_out_columns.columns.get("item_id", "item_id")
+    column = next(iter(table.columns)) if len(table.columns) == 1 else column
+    if column not in table.columns:
+        raise GraphRecError(f"{table.file} has no column item_id (it has: {', '.join(table.columns)}).")
+    index_N = item_index_of(read_ids(table, column, sources.held_out_columns.item_prefix, collector), catalogue)
+    sieve = Sieve(table, collector)
+    sieve.set_aside(index_N < 0, column, "unknown item: no items file has this id")
+    sieve.require_rows()
+    return np.unique(index_N[sieve.keep_N])

@@ -1,0 +1,142 @@
+"""Collecting the rows that cannot be used while files are read, and writing them out for a person to put right."""
+
+import os
+import tempfile
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from graphrec.data.dataset import SetAside
+from graphrec.data.tables.table import Table
+from graphrec.errors import GraphRecError
+
+_COLUMNS = ["file", "row", "column", "value", "reason"]
+
+
+class SetAsideCollector:
+    """Grows while files are read; `finish` gives the frozen `SetAside`."""
+
+    def __init__(self) -> None:
+        self._rows: list[pd.DataFrame] = []
+        self._left_out: Counter[str] = Counter()
+        self._notes: list[str] = []
+
+    def __len__(self) -> int:
+        return sum(len(frame) for frame in self._rows)
+
+    def add(
+        self, file: str, row: Sequence[int] | np.ndarray, column: str, value: Sequence[str] | np.ndarray, reason: str
+    ) -> None:
+        """Report rows of `file` (counted from 1) whose `column` holds `value`."""
+        if len(row):
+            self._rows.append(
+                pd.DataFrame({"file": file, "row": row, "column": column, "value": value, "reason": reason})
+            )
+
+    def report(self, table: Table, is_reported_N: np.ndarray, column: str, reason: str) -> None:
+        """Report rows of a table under a mask; they stay in the table."""
+        if is_reported_N.any():
+            values = table.columns[column].filter(pa.array(is_reported_N)).to_pylist()
+            self.add(table.file, table.row_N[is_reported_N], column, values, reason)
+
+    def leave_out(self, reason: str, count: int) -> None:
+        """Count rows that the description asked to leave out."""
+        if count:
+            self._left_out[reason] += count
+
+    def note(self, line: str) -> None:
+        """Keep a line that a user should read; the same line twice is kept once."""
+        if line not in self._notes:
+            self._notes.append(line)
+
+    def main_reason(self, file: str) -> str:
+        """The most frequent reason among the rows of `file`, with its count and an example; "" where there is none."""
+        frames = [frame for frame in self._rows if len(frame) and frame["file"].iloc[0] == file]
+        if not frames:
+            return ""
+        reasons: Counter[str] = Counter()
+        for frame in frames:
+            reasons[frame["reason"].iloc[0]] += len(frame)
+        reason, count = reasons.most_common(1)[0]
+        first = next(frame for frame in frames if frame["reason"].iloc[0] == reason).iloc[0]
+        return f"{reason} ({count} rows; row {first['row']}, column {first['column'] or '-'}: {first['value']!r})"
+
+    def finish(self) -> SetAside:
+        """Everything collected, rows in the order of reading: by file, then by row."""
+        if not self._rows:
+            return SetAside(left_out=dict(self._left_out), notes=tuple(self._notes))
+        rows = pd.concat(self._rows, ignore_index=True)[_COLUMNS]
+        file_order = pd.factorize(rows["file"])[0]
+        rows = rows.iloc[np.lexsort((rows["row"], file_order))].reset_index(drop=True)
+        return SetAside(rows=rows, left_out=dict(self._left_out), notes=tuple(self._notes))
+
+
+class Sieve:
+    """The rows of one table that are still in use; each row leaves with the first reason that applies to it."""
+
+    def __init__(self, table: Table, collector: SetAsideCollector) -> None:
+        self.table = table
+        self.keep_N = np.ones(len(table), dtype=bool)
+        self._collector = collector
+        self._left_out: Counter[str] = Counter()
+
+    def set_aside(self, is_bad_N: np.ndarray, column: str, reason: str) -> None:
+        """Report the rows under the mask that are still in use, and drop them."""
+        self._collector.report(self.table, is_bad_N & self.keep_N, column, reason)
+        self.keep_N &= ~is_bad_N
+
+    def leave_out(self, is_out_N: np.ndarray, reason: str) -> None:
+        """Count the rows under the mask that are still in use, and drop them."""
+        count = int((is_out_N & self.keep_N).sum())
+        self._left_out[reason] += count
+        self._collector.leave_out(reason, count)
+        self.keep_N &= ~is_out_N
+
+    def require_rows(self) -> None:
+        """Raise GraphRecError where no row is left, with the main reason."""
+        if self.keep_N.any():
+            return
+        require_rows(self.table, self._collector)
+        reason = self._collector.main_reason(self.table.file)
+        if self._left_out.total() * 2 > len(self.table) or not reason:
+            left_out, count = self._left_out.most_common(1)[0]
+            reason = f"left out: {left_out} ({count} rows)"
+        raise GraphRecError(
+            f"{self.table.file}: none of its {len(self.table)} rows can be used; main reason: {reason}."
+        )
+
+
+def require_rows(table: Table, collector: SetAsideCollector) -> None:
+    """Raise GraphRecError for a table without rows: the file has none, or none of them could be read."""
+    if len(table):
+        return
+    reason = collector.main_reason(table.file)
+    raise GraphRecError(
+        f"{table.file}: none of its rows can be read; main reason: {reason}."
+        if reason
+        else f"{table.file} has no rows."
+    )
+
+
+def write_set_aside(set_aside: SetAside, path: Path) -> None:
+    """Write the rows as CSV (file, row, column, value, reason), whole or not at all.
+
+    Raises GraphRecError where the folder cannot be written to.
+    """
+    try:
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    except OSError as error:
+        raise GraphRecError(f"{path}: cannot be written: {error.strerror or error}.") from None
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as stream:
+            set_aside.rows.to_csv(stream, index=False)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

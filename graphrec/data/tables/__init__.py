@@ -1,0 +1,1 @@
+"""Files read as tables of strings, each row with its number, whatever the format."""

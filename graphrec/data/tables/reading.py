@@ -1,0 +1,60 @@
+"""Any supported file as a `Table`, chosen by its name."""
+
+import gzip
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+from graphrec.data.set_aside import SetAsideCollector
+from graphrec.data.tables.delimited import read_atomic, read_delimited
+from graphrec.data.tables.json_lines import read_json_lines
+from graphrec.data.tables.lines import read_lines, read_sequences
+from graphrec.data.tables.parquet import read_parquet
+from graphrec.data.tables.table import Table
+from graphrec.errors import GraphRecError
+
+Reader = Callable[[bytes, str, SetAsideCollector], Table]
+
+
+def _read_tsv(data: bytes, file: str, collector: SetAsideCollector) -> Table:
+    return read_delimited(data, file, collector, separator="\t")
+
+
+READERS: dict[str, Reader] = {
+    ".parquet": read_parquet,
+    ".csv": read_delimited,
+    ".tsv": _read_tsv,
+    ".jsonl": read_json_lines,
+    ".item": read_atomic,
+    ".inter": read_atomic,
+}
+"""By suffix; text files may be compressed (`.csv.gz`)."""
+
+LAYOUTS: dict[str, Reader] = {"lines": read_lines, "sequence": read_sequences}
+
+
+def read_table(root: Path, file: str, collector: SetAsideCollector, layout: str = "table") -> Table:
+    """Read `root/file` as strings: ids keep their leading zeros. Rows that cannot be read go to `collector`.
+
+    Raises GraphRecError where the file is missing, of no known type, or not readable as what its name says.
+    """
+    suffix = Path(file.removesuffix(".gz")).suffix.lower()
+    reader = READERS.get(suffix) if layout == "table" else LAYOUTS[layout]
+    if reader is None:
+        raise GraphRecError(
+            f"{file}: unknown file type {suffix or '(none)'!r}; expected {', '.join(READERS)} (text also as .gz)."
+        )
+    return reader(_read_bytes(root, file), file, collector)
+
+
+def _read_bytes(root: Path, file: str) -> bytes:
+    path = root / file
+    try:
+        data = path.read_bytes()
+        return gzip.decompress(data) if file.endswith(".gz") else data
+    except FileNotFoundError:
+        raise GraphRecError(
+            f"{file} does not exist under {root}; name the right file in dataset.yaml, or give --root."
+        ) from None
+    except (OSError, EOFError, zlib.error) as error:
+        raise GraphRecError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}.") from None

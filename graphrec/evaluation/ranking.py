@@ -1,0 +1,279 @@
+"""Full ranking of a pool of items for many users, block by block: every candidate competes, none is sampled.
+
+Shapes: U users asked, I items of the catalogue, P of them in the pool, D dimensions, B users of one block, K ranks,
+N (user, item) pairs that may still reach a list.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import scipy.sparse as sp
+
+BLOCK_BYTES = 256 * 2**20
+"""Default bound on the working memory: a third each for a block's scores, the pairs kept of it and their vectors."""
+
+_BYTES_PER_SCORE = 16  # the score, its partitioned copy and two masks
+_BYTES_PER_PAIR = 80  # user, position, first and final score, rank, sort keys and order
+
+
+@dataclass(frozen=True)
+class RankedLists:
+    """The K best items of each user, best first; where fewer were eligible, the rest of the row is padding.
+
+    Raises ValueError where the shapes differ or an item stands twice in one list.
+    """
+
+    items_UK: np.ndarray
+    """Item indices, int64, -1 in the padding."""
+    scores_UK: np.ndarray
+    """float32, nan in the padding."""
+
+    def __post_init__(self) -> None:
+        if self.items_UK.ndim != 2 or self.items_UK.shape != self.scores_UK.shape:
+            raise ValueError(f"Expected two (U, K) arrays, got {self.items_UK.shape} and {self.scores_UK.shape}.")
+        ordered_UK = np.sort(self.items_UK, axis=1)
+        if ((ordered_UK[:, 1:] == ordered_UK[:, :-1]) & (ordered_UK[:, 1:] >= 0)).any():
+            raise ValueError("Expected every item at most once in a user's list.")
+
+    def __len__(self) -> int:
+        return len(self.items_UK)
+
+
+def rank_by_vectors(
+    query_UD: np.ndarray,
+    vectors_ID: np.ndarray,
+    pool: np.ndarray,
+    seen: sp.csr_matrix | None,
+    k: int,
+    block_bytes: int = BLOCK_BYTES,
+) -> RankedLists:
+    """The k items of the pool with the largest inner product, for each query.
+
+    `vectors_ID` holds the whole catalogue; `pool` names its rows that compete, sorted. `seen` (users × items, rows
+    aligned with the queries, every stored entry counts) is excluded. Queries and vectors are taken as float32.
+
+    A list is a function of its own query, the pool's vectors and the user's seen items, and of nothing else, bit for
+    bit: not of the block size, the other users asked or the number of threads. A fast float32 product, whose last bits
+    do depend on the block's shape, only chooses the pairs that can still reach the list within its rounding error.
+    Those are scored again one by one in float64 and rounded to float32; equal rounded scores stand in the order of item
+    index. Between machines the float64 sum may differ in its last bit, which the rounding hides all but always.
+
+    Beyond the arguments, the lists and one copy of the pool's vectors, at most about `block_bytes` are in use (but
+    always at least one user's scores over the pool).
+
+    Raises ValueError where shapes do not fit, the pool is not sorted and distinct, or numbers are not finite.
+    """
+    query_UD = np.ascontiguousarray(query_UD, dtype=np.float32)
+    if query_UD.ndim != 2 or vectors_ID.ndim != 2 or query_UD.shape[1] != vectors_ID.shape[1]:
+        raise ValueError(f"Expected queries (U, D) and vectors (I, D), got {query_UD.shape} and {vectors_ID.shape}.")
+    _check_pool(pool, len(vectors_ID))
+    whole = len(pool) == len(vectors_ID)
+    vectors_PD = np.ascontiguousarray(vectors_ID if whole else vectors_ID[pool], dtype=np.float32)
+    inner_products = _InnerProducts(query_UD, vectors_PD, _product_error(query_UD, vectors_PD), block_bytes)
+    return _rank(inner_products, len(query_UD), len(vectors_ID), pool, seen, k, block_bytes)
+
+
+def rank_by_scores(
+    score_block: Callable[[np.ndarray], np.ndarray],
+    num_users: int,
+    num_items: int,
+    pool: np.ndarray,
+    seen: sp.csr_matrix | None,
+    k: int,
+    block_bytes: int = BLOCK_BYTES,
+) -> RankedLists:
+    """The k items of the pool with the largest score, for arms that are not inner products (popularity, random).
+
+    `score_block(rows)` gets consecutive rows out of 0..num_users-1 (int64, B) and returns their scores over the pool,
+    (B, P), aligned with `pool`; they are copied, so a broadcast row will do. Scores are rounded to float32; equal ones
+    stand in the order of item index. The answer does not depend on the block size as long as a user's scores do not
+    depend on who shares the block: a random arm draws from a generator per user.
+
+    `seen`, memory and errors as in `rank_by_vectors`.
+    """
+    _check_pool(pool, num_items)
+    return _rank(_GivenScores(score_block, len(pool)), num_users, num_items, pool, seen, k, block_bytes)
+
+
+def hits(lists: RankedLists, truth: sp.csr_matrix) -> tuple[np.ndarray, np.ndarray]:
+    """Where the lists hit: is_hit_UK (bool, False in the padding) and num_relevant_U (int64), as the metrics take them.
+
+    `truth` is users × items with rows aligned with the lists; every stored entry is a relevant item.
+    """
+    if truth.shape[0] != len(lists):
+        raise ValueError(f"Expected one row of truth per list, got {truth.shape[0]} rows for {len(lists)} lists.")
+    if lists.items_UK.size and lists.items_UK.max() >= truth.shape[1]:
+        raise ValueError(f"Expected item indices below {truth.shape[1]}, got {lists.items_UK.max()}.")
+    truth = sp.csr_matrix(truth, copy=not truth.has_canonical_format)
+    truth.sum_duplicates()
+    num_relevant_U = np.diff(truth.indptr).astype(np.int64)
+    row_U = np.arange(len(lists), dtype=np.int64) * truth.shape[1]
+    relevant_key_N = np.repeat(row_U, num_relevant_U) + truth.indices
+    is_hit_UK = np.isin(row_U[:, None] + lists.items_UK, relevant_key_N, kind="sort") & (lists.items_UK >= 0)
+    return is_hit_UK, num_relevant_U
+
+
+class _Scorer(Protocol):
+    """What the core ranks by: a first score of every pair, known up to an error, and the final one of a few."""
+
+    def first(self, rows: np.ndarray) -> np.ndarray:
+        """Scores of these users over the pool, (B, P) float32, free to be overwritten."""
+        ...
+
+    def error(self, rows: np.ndarray) -> np.ndarray:
+        """The most by which a user's first score can differ from the final one, (B,)."""
+        ...
+
+    def final(self, row_N: np.ndarray, position_N: np.ndarray, first_N: np.ndarray) -> np.ndarray:
+        """Final float32 scores of single pairs of (user row, position in the pool) with the given first scores."""
+        ...
+
+
+@dataclass(frozen=True)
+class _InnerProducts:
+    query_UD: np.ndarray
+    vectors_PD: np.ndarray
+    error_U: np.ndarray
+    block_bytes: int
+
+    def first(self, rows: np.ndarray) -> np.ndarray:
+        return self.query_UD[rows[0] : rows[-1] + 1] @ self.vectors_PD.T
+
+    def error(self, rows: np.ndarray) -> np.ndarray:
+        return self.error_U[rows]
+
+    def final(self, row_N: np.ndarray, position_N: np.ndarray, first_N: np.ndarray) -> np.ndarray:
+        score_N = np.empty(len(row_N), dtype=np.float32)
+        bytes_per_pair = 2 * (4 + 8) * self.query_UD.shape[1]  # both vectors, gathered in float32 and widened
+        for part in _slices(len(row_N), self.block_bytes // 3 // max(1, bytes_per_pair)):
+            query_nD = self.query_UD[row_N[part]].astype(np.float64)
+            vector_nD = self.vectors_PD[position_N[part]].astype(np.float64)
+            score_N[part] = np.einsum("nd,nd->n", query_nD, vector_nD)
+        return score_N
+
+
+@dataclass(frozen=True)
+class _GivenScores:
+    score_block: Callable[[np.ndarray], np.ndarray]
+    pool_size: int
+
+    def first(self, rows: np.ndarray) -> np.ndarray:
+        score_BP = np.array(self.score_block(rows), dtype=np.float32, order="C")
+        if score_BP.shape != (len(rows), self.pool_size):
+            raise ValueError(f"Expected scores of shape {(len(rows), self.pool_size)}, got {score_BP.shape}.")
+        if not np.isfinite(score_BP).all():
+            raise ValueError("Expected finite scores, got nan or infinity.")
+        return score_BP
+
+    def error(self, rows: np.ndarray) -> np.ndarray:
+        return np.zeros(len(rows))
+
+    def final(self, row_N: np.ndarray, position_N: np.ndarray, first_N: np.ndarray) -> np.ndarray:
+        return first_N
+
+
+def _rank(
+    scorer: _Scorer,
+    num_users: int,
+    num_items: int,
+    pool: np.ndarray,
+    seen: sp.csr_matrix | None,
+    k: int,
+    block_bytes: int,
+) -> RankedLists:
+    if k < 1:
+        raise ValueError(f"Expected k of at least 1, got {k}.")
+    if seen is not None and seen.shape != (num_users, num_items):
+        raise ValueError(f"Expected seen items of shape {(num_users, num_items)}, got {seen.shape}.")
+    items_UK = np.full((num_users, k), -1, dtype=np.int64)
+    scores_UK = np.full((num_users, k), np.nan, dtype=np.float32)
+    position_I = np.full(num_items, -1, dtype=np.int64)
+    position_I[pool] = np.arange(len(pool))
+    for block in _slices(num_users, block_bytes // 3 // max(1, _BYTES_PER_SCORE * len(pool))):
+        rows = np.arange(block.start, block.stop)
+        first_BP = scorer.first(rows)
+        if seen is not None:
+            _exclude(first_BP, seen[block], position_I)
+        kept_BP = _may_reach_list(first_BP, scorer.error(rows), k)
+        for part in _parts(kept_BP.sum(axis=1), block_bytes // 3 // _BYTES_PER_PAIR):
+            row_N, position_N = np.nonzero(kept_BP[part])
+            score_N = scorer.final(rows[part][row_N], position_N, first_BP[part][row_N, position_N])
+            row_N, rank_N, best_N = _best(row_N, position_N, score_N, k)
+            items_UK[rows[part][row_N], rank_N] = pool[position_N[best_N]]
+            scores_UK[rows[part][row_N], rank_N] = score_N[best_N]
+    return RankedLists(items_UK, scores_UK)
+
+
+def _exclude(first_BP: np.ndarray, seen: sp.csr_matrix, position_I: np.ndarray) -> None:
+    row_N = np.repeat(np.arange(len(first_BP)), np.diff(seen.indptr))
+    position_N = position_I[seen.indices]
+    in_pool_N = position_N >= 0
+    first_BP[row_N[in_pool_N], position_N[in_pool_N]] = -np.inf
+
+
+def _may_reach_list(first_BP: np.ndarray, error_B: np.ndarray, k: int) -> np.ndarray:
+    """Eligible pairs whose final score may be among the user's k largest, ties included.
+
+    With t the k-th largest first score, k items end at t - error or above. So whatever ends in the list ends there too,
+    and started at t - 2 error or above.
+    """
+    eligible_BP = first_BP > -np.inf
+    pool_size = first_BP.shape[1]
+    if pool_size <= k:
+        return eligible_BP
+    kth_B = np.partition(first_BP, pool_size - k, axis=1)[:, pool_size - k].astype(np.float64)
+    # Rounded down to float32: comparing in float64 would widen the whole block.
+    threshold_B = np.nextafter((kth_B - 2 * error_B).astype(np.float32), np.float32(-np.inf))
+    return eligible_BP & (first_BP >= threshold_B[:, None])
+
+
+def _best(
+    row_N: np.ndarray, position_N: np.ndarray, score_N: np.ndarray, k: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The k best pairs of each user as (row, rank, number of the pair); `row_N` is sorted."""
+    order_N = np.lexsort((position_N, -score_N, row_N))
+    # Sorting moves pairs only within their user, so row_N holds for the sorted pairs as well.
+    rank_N = np.arange(len(row_N)) - np.searchsorted(row_N, row_N)
+    chosen_N = rank_N < k
+    return row_N[chosen_N], rank_N[chosen_N], order_N[chosen_N]
+
+
+def _product_error(query_UD: np.ndarray, vectors_PD: np.ndarray) -> np.ndarray:
+    """Bound on |float32 product - exact product rounded to float32| over the pool, float64 (U,).
+
+    The sum of D rounded products in any order is off by at most D·u/(1 - D·u)·Σ|q_d·v_d| with u = 2^-24 (Higham 2002,
+    section 3.1), and Σ|q_d·v_d| ≤ ‖q‖·‖v‖; one more u for the final rounding, one for ours, and room for underflow.
+    """
+    dim = query_UD.shape[1]
+    query_norm_U = np.sqrt(np.einsum("ud,ud->u", query_UD, query_UD, dtype=np.float64))
+    vector_norm_P = np.sqrt(np.einsum("pd,pd->p", vectors_PD, vectors_PD, dtype=np.float64))
+    largest_U = query_norm_U * vector_norm_P.max(initial=0)
+    if not (largest_U < np.finfo(np.float32).max).all():  # written so that nan fails too
+        raise ValueError("Expected finite queries and vectors with products below the float32 maximum.")
+    rounding = (dim + 2) * 2.0**-24
+    return rounding / (1 - rounding) * largest_U + (dim + 2) * float(np.finfo(np.float32).tiny)
+
+
+def _check_pool(pool: np.ndarray, num_items: int) -> None:
+    if pool.ndim != 1 or not np.issubdtype(pool.dtype, np.integer) or (np.diff(pool) <= 0).any():
+        raise ValueError("Expected the pool as a sorted one-dimensional array of distinct item indices.")
+    if len(pool) and (pool[0] < 0 or pool[-1] >= num_items):
+        raise ValueError(f"Expected pool indices in [0, {num_items}), got {pool[0]}..{pool[-1]}.")
+
+
+def _slices(length: int, step: int) -> Iterator[slice]:
+    step = max(1, step)
+    return (slice(start, min(start + step, length)) for start in range(0, length, step))
+
+
+def _parts(count_B: np.ndarray, most: int) -> Iterator[slice]:
+    """Runs of consecutive rows whose counts add up to at most `most`, but of at least one row."""
+    end_B = np.cumsum(count_B)
+    start = 0
+    while start < len(count_B):
+        before = end_B[start] - count_B[start]
+        stop = max(start + 1, int(np.searchsorted(end_B, before + most, side="right")))
+        yield slice(start, stop)
+        start = stop
