@@ -1,0 +1,86 @@
+"""Pictures and texts in one space: CLIP (Radford et al. 2021)."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from pydantic import BaseModel, PositiveInt
+
+from graphrec.features.clip_loading import STAND_IN, load_clip
+from graphrec.features.decoding import PictureDecoder
+from graphrec.progress import Progress, silent
+
+
+class ClipConfig(BaseModel, extra="forbid", frozen=True):
+    """Which CLIP encodes pictures and texts."""
+
+    model: str = STAND_IN
+    """A model name of open_clip, `local-dir:<folder>` or `hf-hub:<name>`. The default is a tiny model with random
+    weights: a stand-in that runs anywhere, without any knowledge of pictures or words."""
+    pretrained: str | None = None
+    """A tag of open_clip (its weights are fetched once) or the path of a local .safetensors, .pt, .pth or .bin file.
+    A file carries no preprocessing; for weights that need another than CLIP's own, use `local-dir:`."""
+    batch_size: PositiveInt = 64
+    decode_threads: PositiveInt = 4
+
+    @property
+    def is_stand_in(self) -> bool:
+        """Whether the vectors come from random weights."""
+        return self.model == STAND_IN and self.pretrained is None
+
+    def __str__(self) -> str:
+        return f"{self.model} ({self.pretrained})" if self.pretrained else self.model
+
+
+class ClipEncoder:
+    """A loaded CLIP. An item's vector does not depend on the batch that it is in, up to rounding.
+
+    Raises GraphRecError where the model or its weights cannot be had.
+    """
+
+    def __init__(self, config: ClipConfig, device: str = "cpu") -> None:
+        self.config = config
+        self._device = device
+        self._clip = load_clip(config.model, config.pretrained, device)
+        self._decoder = PictureDecoder(self._clip.preprocess, self._clip.image_side, config.decode_threads)
+        self.dim = self._encode_tokens([""]).shape[1]
+        """D, the number of features of both texts and pictures."""
+
+    def encode_texts(self, texts: Sequence[str], progress: Progress = silent) -> np.ndarray:
+        """N × D float32, unit rows. A text longer than the model's context is cut."""
+        x_ND = np.zeros((len(texts), self.dim), dtype=np.float32)
+        for rows in progress(self._batches(len(texts)), "Encoding texts"):
+            x_ND[rows] = self._encode_tokens(list(texts[rows]))
+        return x_ND
+
+    def encode_images(
+        self, paths: Sequence[Path], progress: Progress = silent
+    ) -> tuple[np.ndarray, np.ndarray, dict[str, str]]:
+        """N × D float32 with unit rows (zero where absent), which are present, and path → why a picture is absent."""
+        x_ND = np.zeros((len(paths), self.dim), dtype=np.float32)
+        present_N = np.zeros(len(paths), dtype=bool)
+        problems: dict[str, str] = {}
+        for rows in progress(self._batches(len(paths)), "Encoding pictures"):
+            decoded = self._decoder.decode(paths[rows])
+            good = [rows.start + i for i, picture in enumerate(decoded) if isinstance(picture, torch.Tensor)]
+            if good:
+                x_ND[good] = self._encode_pictures([p for p in decoded if isinstance(p, torch.Tensor)])
+                present_N[good] = True
+            pairs = zip(paths[rows], decoded, strict=True)
+            problems |= {str(path): picture for path, picture in pairs if isinstance(picture, str)}
+        return x_ND, present_N, problems
+
+    def _batches(self, num_rows: int) -> list[slice]:
+        size = self.config.batch_size
+        return [slice(start, min(start + size, num_rows)) for start in range(0, num_rows, size)]
+
+    @torch.inference_mode()
+    def _encode_tokens(self, texts: list[str]) -> np.ndarray:
+        tokens = self._clip.tokenize(texts).to(self._device)
+        return self._clip.model.encode_text(tokens, normalize=True).float().cpu().numpy()
+
+    @torch.inference_mode()
+    def _encode_pictures(self, pictures: list[torch.Tensor]) -> np.ndarray:
+        batch = torch.stack(pictures).to(self._device)
+        return self._clip.model.encode_image(batch, normalize=True).float().cpu().numpy()

@@ -1,0 +1,146 @@
+"""Loading a CLIP model with open_clip: by name and tag, from a local checkpoint, or the built-in stand-in."""
+
+import difflib
+import logging
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+
+import torch
+
+from graphrec.errors import GraphRecError
+from graphrec.features.decoding import Preprocess
+
+STAND_IN = "tiny-random"
+_STAND_IN_FOLDER = Path(__file__).parent / "tiny_random"
+_STAND_IN_SEED = 20240229
+_SCHEMAS = ("local-dir:", "hf-hub:")
+_CHECKPOINT_SUFFIXES = (".safetensors", ".pt", ".pth", ".bin")
+_WAY_OUT = f"give clip.pretrained the path of a local checkpoint, or leave clip.model at {STAND_IN!r}"
+
+
+@dataclass(frozen=True)
+class LoadedClip:
+    """A model in evaluation mode with its picture preprocessing and its tokenizer."""
+
+    model: torch.nn.Module
+    preprocess: Preprocess
+    tokenize: Callable[[list[str]], torch.Tensor]
+    image_side: int
+    """Pixels along the longer side of what the model reads."""
+
+
+def load_clip(model_name: str, pretrained: str | None, device: str) -> LoadedClip:
+    """The model with its weights; nothing is fetched from a network unless the name and tag ask for it.
+
+    Raises GraphRecError where open_clip cannot be imported, the name or tag is unknown, or the weights cannot be had.
+    """
+    with _quiet():
+        open_clip = _import_open_clip()
+        _require_known(open_clip, model_name, pretrained)
+        checkpoint = _local_checkpoint(pretrained)
+        name = f"local-dir:{_STAND_IN_FOLDER}" if model_name == STAND_IN else model_name
+        # A local checkpoint brings all weights, so the text tower must not fetch its own.
+        needs_nothing = model_name == STAND_IN or checkpoint is not None
+        try:
+            with torch.random.fork_rng(devices=[]):
+                # Not torch.manual_seed: that would reseed the accelerator's generator as well.
+                torch.default_generator.manual_seed(_STAND_IN_SEED)
+                model, _, preprocess = open_clip.create_model_and_transforms(
+                    name,
+                    pretrained=None if checkpoint else pretrained,
+                    pretrained_text=not needs_nothing,
+                    weights_only=True,
+                )
+            if checkpoint:
+                open_clip.load_checkpoint(model, str(checkpoint), strict=True, weights_only=True)
+            tokenize = open_clip.get_tokenizer(name)
+            model = model.to(device).eval().requires_grad_(False)
+        except Exception as error:
+            # open_clip, torch, safetensors and the hub's client each raise their own kinds.
+            raise GraphRecError(_loading_message(model_name, pretrained, checkpoint, error)) from error
+    size = model.visual.image_size
+    return LoadedClip(model, preprocess, tokenize, max(size) if isinstance(size, (tuple, list)) else size)
+
+
+def _import_open_clip() -> ModuleType:
+    try:
+        return import_module("open_clip")
+    except (ImportError, RuntimeError, OSError) as error:  # a torchvision made for another torch raises RuntimeError
+        raise GraphRecError(
+            f"CLIP needs open_clip_torch and a torchvision that fits the installed torch ({_first_line(error)}); "
+            "install them again together, or leave image and text out of features.use."
+        ) from error
+
+
+def _require_known(open_clip: ModuleType, model_name: str, pretrained: str | None) -> None:
+    if model_name == STAND_IN or model_name.startswith(_SCHEMAS):
+        if pretrained and model_name != STAND_IN:
+            raise GraphRecError(f"clip.model {model_name!r} brings its own weights; leave clip.pretrained out.")
+        return
+    names = open_clip.list_models()
+    if model_name.replace("/", "-") not in names:
+        by_lower = {name.lower(): name for name in (STAND_IN, *names)}
+        close = difflib.get_close_matches(model_name.lower(), by_lower, n=3, cutoff=0.4)
+        hint = ", ".join(by_lower[name] for name in close) or f"{STAND_IN}, ViT-B-32"
+        raise GraphRecError(f"clip.model {model_name!r} is not a model of open_clip; did you mean {hint}?")
+    tags = open_clip.list_pretrained_tags_by_model(model_name.replace("/", "-"))
+    if pretrained is None:
+        raise GraphRecError(
+            f"clip.model {model_name!r} needs weights: set clip.pretrained to a local checkpoint or to one of "
+            f"{', '.join(tags) or 'no known tags'}."
+        )
+    if pretrained not in tags and not Path(pretrained).suffix and not Path(pretrained).exists():
+        raise GraphRecError(
+            f"clip.pretrained {pretrained!r} is neither a file nor weights of {model_name} "
+            f"(those are: {', '.join(tags) or 'none'})."
+        )
+
+
+def _local_checkpoint(pretrained: str | None) -> Path | None:
+    """The file that `pretrained` names, or None where it is a tag."""
+    if pretrained is None:
+        return None
+    path = Path(pretrained).expanduser()
+    if path.suffix in _CHECKPOINT_SUFFIXES or path.exists():
+        if not path.is_file():
+            raise GraphRecError(f"clip.pretrained: {pretrained} does not exist or is not a file.")
+        if path.suffix not in _CHECKPOINT_SUFFIXES:
+            raise GraphRecError(f"clip.pretrained: expected a {', '.join(_CHECKPOINT_SUFFIXES)} file, got {pretrained}.")
+        return path
+    return None
+
+
+def _loading_message(model_name: str, pretrained: str | None, checkpoint: Path | None, error: Exception) -> str:
+    if checkpoint:
+        return f"clip.pretrained: {checkpoint} does not hold weights of {model_name} ({_first_line(error)})."
+    weights = f"{model_name} / {pretrained}" if pretrained else model_name
+    return f"The weights of CLIP {weights} could not be fetched or read ({_first_line(error)}): {_WAY_OUT}."
+
+
+def _first_line(error: Exception, limit: int = 160) -> str:
+    line = next(iter(str(error).strip().splitlines()), "") or type(error).__name__
+    return line.rstrip(".:") if len(line) <= limit else line[:limit] + "…"
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep open_clip's messages, which go through the root logger, and the libraries' warnings off the screen."""
+    root, drop = logging.getLogger(), logging.NullHandler()
+    root.addFilter(_refuse)  # sees only what is logged by the root itself
+    root.addHandler(drop)  # without any handler, logging would install one of its own
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        root.removeFilter(_refuse)
+        root.removeHandler(drop)
+
+
+def _refuse(record: logging.LogRecord) -> bool:
+    return False

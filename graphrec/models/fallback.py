@@ -1,0 +1,43 @@
+"""The served vector: pure content while an item is new, the graph's as its edges arrive."""
+
+from enum import StrEnum
+
+import numpy as np
+
+
+class Source(StrEnum):
+    """What a served vector is made of."""
+
+    CONTENT = "content"
+    """No edge: the content vector itself."""
+    BLEND = "blend"
+    GRAPH = "graph"
+    """The graph's part is at least `GRAPH_SHARE`."""
+
+
+GRAPH_SHARE = 0.9
+
+
+def gate(degree_I: np.ndarray, half_degree: float) -> np.ndarray:
+    """g(d) = d / (d + half_degree), float32: 0 without an edge, one half at `half_degree`, towards 1 with many.
+
+    With half_degree = 0 an item with any edge is the graph's alone.
+    """
+    degree_I = degree_I.astype(np.float64)
+    return np.where(degree_I > 0, degree_I / np.maximum(degree_I + half_degree, 1e-300), 0.0).astype(np.float32)
+
+
+def serve(graph_ID: np.ndarray, content_ID: np.ndarray, degree_I: np.ndarray, half_degree: float) -> np.ndarray:
+    """v = g(d)·z + (1 - g(d))·c, and c itself, bit for bit, where d = 0. All float32 (I, D)."""
+    g_I1 = gate(degree_I, half_degree)[:, None]
+    served_ID = g_I1 * graph_ID + (1 - g_I1) * content_ID
+    is_new_I = degree_I == 0
+    served_ID[is_new_I] = content_ID[is_new_I]  # selected, not computed: 0·z + 1·c is not c where z is infinite or c is -0
+    return served_ID
+
+
+def sources(degree_I: np.ndarray, half_degree: float) -> np.ndarray:
+    """The `Source` of each item as a string, (I,) object."""
+    g_I = gate(degree_I, half_degree)
+    blended_I = np.where(g_I >= GRAPH_SHARE, Source.GRAPH.value, Source.BLEND.value)
+    return np.where(degree_I == 0, Source.CONTENT.value, blended_I).astype(object)

@@ -1,0 +1,116 @@
+"""GraphSAGE (Hamilton et al. 2017) over users and items, items starting from their content.
+
+Shapes: F features, D dimensions, L layers; `n` and `m` count the users and items of a sampled subgraph.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from pydantic import BaseModel, Field, PositiveInt
+from torch import Tensor, nn
+from torch_geometric.nn import SAGEConv
+
+from graphrec.graph.blocks import neighbor_blocks
+from graphrec.graph.interaction_graph import INTERACTED_BY, INTERACTS, EdgeType, InteractionGraph, NodeKind, other_kind
+
+
+class GraphSAGEConfig(BaseModel, extra="forbid", frozen=True):
+    """The encoder's shape."""
+
+    dim: PositiveInt = 128
+    """Width of every layer, and of z and q."""
+    fanouts: tuple[PositiveInt, ...] = Field(default=(20, 10), min_length=1)
+    """Neighbours drawn per node in training, nearest hop first; its length is the number of layers."""
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """The encoder's answer for a whole graph, from all neighbours.
+
+    `z_ID` and `q_UD` have unit rows. `states_LID[l]` are the items' vectors that layer l reads: enough to encode a new
+    user from a list of items later, without the graph.
+    """
+
+    z_ID: np.ndarray
+    q_UD: np.ndarray
+    states_LID: np.ndarray
+
+
+class GraphSAGE(nn.Module):
+    """L layers of `SAGEConv` with mean aggregation in both directions; z (items) and q (users) share one space.
+
+    An item enters with a linear map of its features, a user with one learned vector that is the same for all: what a
+    user is comes from their items alone, so a new user needs no training.
+    """
+
+    def __init__(self, num_features: int, config: GraphSAGEConfig) -> None:
+        super().__init__()
+        self.content = nn.Linear(num_features, config.dim)
+        self.user_start = nn.Parameter(torch.zeros(config.dim))
+        self.layers = nn.ModuleList(
+            nn.ModuleDict({kind: SAGEConv((config.dim, config.dim), config.dim) for kind in ("user", "item")})
+            for _ in config.fanouts
+        )
+
+    def forward(
+        self, x_mF: Tensor, num_users: int, edge_index: dict[EdgeType, Tensor]
+    ) -> tuple[Tensor, Tensor]:
+        """Unit vectors (q_nD, z_mD) of a sampled subgraph's users and items; right for its seeds (see the sampler)."""
+        item_mD, user_nD = self.content(x_mF), self.user_start.expand(num_users, -1)
+        for number in range(len(self.layers)):
+            user, item = self.convolution(number, "user"), self.convolution(number, "item")
+            user_nD, item_mD = (
+                self._activate(user((item_mD, user_nD), edge_index[INTERACTED_BY]), number),
+                self._activate(item((user_nD, item_mD), edge_index[INTERACTS]), number),
+            )
+        return nn.functional.normalize(user_nD), nn.functional.normalize(item_mD)
+
+    @torch.no_grad()
+    def encode(self, graph: InteractionGraph, x_IF: np.ndarray, block_rows: int = 100_000) -> Encoded:
+        """Every user and item from all of their neighbours, layer by layer: nobody's answer depends on who else asks."""
+        device = self.user_start.device
+        starts = range(0, len(x_IF), block_rows)
+        blocks = [self.content(torch.from_numpy(x_IF[s : s + block_rows]).to(device)) for s in starts]
+        state = {"item": torch.cat(blocks), "user": self.user_start.expand(graph.num_users, -1).contiguous()}
+        item_states = []
+        for number in range(len(self.layers)):
+            item_states.append(state["item"].cpu().numpy())
+            state = {kind: self._layer(number, kind, graph, state) for kind in ("user", "item")}
+        return Encoded(
+            z_ID=nn.functional.normalize(state["item"]).cpu().numpy(),
+            q_UD=nn.functional.normalize(state["user"]).cpu().numpy(),
+            states_LID=np.stack(item_states),
+        )
+
+    @torch.no_grad()
+    def encode_users(self, states_LID: np.ndarray, items: list[np.ndarray]) -> np.ndarray:
+        """Unit vectors (B, D) of users who are nothing but these lists of item indices; no list may be empty."""
+        device = self.user_start.device
+        touched, place_E = np.unique(np.concatenate(items), return_inverse=True)
+        owner_E = np.repeat(np.arange(len(items)), [len(one) for one in items])
+        edge_index = torch.from_numpy(np.stack([place_E, owner_E])).to(device)
+        user_BD = self.user_start.expand(len(items), -1)
+        for number in range(len(self.layers)):
+            item_mD = torch.from_numpy(np.ascontiguousarray(states_LID[number][touched])).to(device)
+            user_BD = self._activate(self.convolution(number, "user")((item_mD, user_BD), edge_index), number)
+        return nn.functional.normalize(user_BD).cpu().numpy()
+
+    def convolution(self, number: int, kind: NodeKind) -> SAGEConv:
+        """The convolution of layer `number` whose messages end in nodes of this kind."""
+        layer = self.layers[number]
+        assert isinstance(layer, nn.ModuleDict)
+        return layer[kind]
+
+    def _layer(
+        self, number: int, kind: NodeKind, graph: InteractionGraph, state: dict[str, Tensor]
+    ) -> Tensor:
+        convolution, source = self.convolution(number, kind), state[other_kind(kind)]
+        outputs = [
+            convolution((source, state[kind][block.rows]), block.adjacency.to(source.device))
+            for block in neighbor_blocks(graph, kind)
+        ]
+        return self._activate(torch.cat(outputs), number)
+
+    def _activate(self, h: Tensor, number: int) -> Tensor:
+        return h if number == len(self.layers) - 1 else torch.relu(h)

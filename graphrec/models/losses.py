@@ -1,0 +1,30 @@
+"""Sampled softmax with the logQ correction (Bengio and Senécal 2008; Yi et al. 2019, in-batch form)."""
+
+import torch
+from torch import Tensor
+
+
+def sampled_softmax(
+    q_BD: Tensor, z_CD: Tensor, user_P: Tensor, class_P: Tensor, weight_P: Tensor, log_q_C: Tensor, temperature: float
+) -> Tensor:
+    """Weighted mean over P positives of -log softmax of their score among the C classes of the batch.
+
+    The score is q·z / temperature - log Q, with Q the probability that the class is in the batch: without it, items
+    that are often drawn would be pushed down for being drawn. `user_P` and `class_P` are rows of q_BD and z_CD.
+    A user's other positives stay among the classes, as in a multinomial over all of them.
+    """
+    logits_BC = q_BD @ z_CD.T / temperature - log_q_C
+    log_p_P = logits_BC[user_P, class_P] - torch.logsumexp(logits_BC, dim=1)[user_P]
+    return -(weight_P * log_p_P).sum() / weight_P.sum()
+
+
+def log_inclusion(degree_I: Tensor, item_C: Tensor, num_positives: int, num_uniform: int) -> Tensor:
+    """log Q of the items `item_C`, float32: that one is among P positives' items or N uniformly drawn touched items.
+
+    Positives are taken as drawn by degree, with replacement: Q = 1 - (1 - d/E)^P · (1 - 1/W)^N, with E the sum of all
+    degrees and W the number of items with an edge.
+    """
+    share_C = (degree_I[item_C] / degree_I.sum()).double().clamp(max=1 - 1e-12)
+    uniform = torch.tensor(1 / max(2, int((degree_I > 0).sum())), dtype=torch.float64)
+    log_missed_C = num_positives * torch.log1p(-share_C) + num_uniform * torch.log1p(-uniform)
+    return torch.log(-torch.expm1(log_missed_C)).float()

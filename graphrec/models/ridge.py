@@ -1,0 +1,81 @@
+"""Ridge regression from weighted feature blocks, for many block weights and penalties on one Gram matrix."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import scipy.linalg
+from pydantic import BaseModel, PositiveFloat
+
+_CONSTANT = 0.3
+"""Entry of the constant column: small beside the unit rows of a block, so that the intercept is shrunk like the rest."""
+
+
+class HeadSettings(BaseModel, extra="forbid", frozen=True):
+    """What is tuned of a ridge head: how much each feature block counts, and how strongly weights are shrunk."""
+
+    weights: dict[str, float]
+    """Block → factor of its inner products; 0 leaves the block out."""
+    penalty: PositiveFloat = 5.0
+
+
+@dataclass(frozen=True)
+class RidgeSystem:
+    """The normal equations of items `rows` over features and a constant.
+
+    `x_IF` holds all items' blocks side by side, unweighted; `columns` says where each block is. F counts the constant,
+    which stands last.
+    """
+
+    x_IF: np.ndarray
+    columns: dict[str, slice]
+    rows: np.ndarray
+
+    @cached_property
+    def gram_FF(self) -> np.ndarray:
+        """XᵀX over `rows`, float64."""
+        x_RF = self.design(self.rows)
+        return (x_RF.T @ x_RF).astype(np.float64)
+
+    def design(self, rows: np.ndarray) -> np.ndarray:
+        """The unweighted features of these items with the constant column, float32."""
+        x_RF = self.x_IF[rows]
+        return np.hstack([x_RF, np.full((len(x_RF), 1), _CONSTANT, dtype=np.float32)])
+
+    def scale(self, settings: HeadSettings) -> np.ndarray:
+        """The square root of each column's block weight, float64 (F,); 1 for the constant."""
+        scale_F = np.zeros(self.x_IF.shape[1] + 1)
+        for name, where in self.columns.items():
+            scale_F[where] = np.sqrt(settings.weights[name])
+        scale_F[-1] = 1
+        return scale_F
+
+    def inverse_times(self, right_FT: np.ndarray, settings: HeadSettings) -> np.ndarray:
+        """S (S G S + λ I)⁻¹ S · right, float64, with G the Gram matrix and S the diagonal of `scale`.
+
+        With right = XᵀY these are the ridge coefficients for unweighted features; columns of weight 0 get zeros.
+        """
+        scale_F = self.scale(settings)
+        used = np.flatnonzero(scale_F)
+        system = self.gram_FF[np.ix_(used, used)] * np.outer(scale_F[used], scale_F[used])
+        system[np.diag_indices_from(system)] += settings.penalty
+        factor = scipy.linalg.cho_factor(system, lower=True, overwrite_a=True, check_finite=False)
+        answer_FT = np.zeros_like(right_FT, dtype=np.float64)
+        scaled = scale_F[used, None] * right_FT[used]
+        answer_FT[used] = scale_F[used, None] * scipy.linalg.cho_solve(factor, scaled, check_finite=False)
+        return answer_FT
+
+    def coefficients(self, y_RT: np.ndarray, settings: HeadSettings) -> np.ndarray:
+        """Ridge coefficients (F, T), float32: `design(items) @ coefficients` predicts the targets."""
+        moments_FT = (self.design(self.rows).T @ y_RT.astype(np.float32)).astype(np.float64)
+        return self.inverse_times(moments_FT, settings).astype(np.float32)
+
+    def predict(self, coefficients_FT: np.ndarray, block_rows: int = 100_000) -> np.ndarray:
+        """Predictions (I, T), float32, for every item of the catalogue from its own features and nothing else."""
+        intercept_T = _CONSTANT * coefficients_FT[-1]
+        # In blocks of fixed size: the same item gets the same bits whatever else is asked for.
+        parts = [
+            self.x_IF[start : start + block_rows] @ coefficients_FT[:-1] + intercept_T
+            for start in range(0, len(self.x_IF), block_rows)
+        ]
+        return np.concatenate(parts)

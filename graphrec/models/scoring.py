@@ -1,0 +1,45 @@
+"""From a user's vector to the query that is searched with: one scale for every user, and the popularity term."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class QueryScale:
+    """Brings the scores of every user to unit variance over the warm items, so that one popularity weight fits all.
+
+    `covariance_DD` is that of the warm items' vectors; `average_D` the mean scaled query of the training users. What an
+    arm would recommend to the average user is its own idea of popularity, whatever it learned it from.
+    """
+
+    covariance_DD: np.ndarray
+    average_D: np.ndarray
+
+    @classmethod
+    def fit(cls, query_UD: np.ndarray, warm_vectors_RD: np.ndarray) -> "QueryScale":
+        """From training users' queries and the warm items' vectors."""
+        covariance_DD = np.atleast_2d(np.cov(warm_vectors_RD.astype(np.float64), rowvar=False, bias=True))
+        unfitted = cls(covariance_DD, np.zeros(query_UD.shape[1]))
+        return cls(covariance_DD, unfitted.scaled(query_UD).mean(axis=0))
+
+    def scaled(self, query_BD: np.ndarray) -> np.ndarray:
+        """q / σ with σ² = qᵀ Σ q, float64; a query whose scores do not vary stays as it is."""
+        query_BD = query_BD.astype(np.float64)
+        deviation_B = np.sqrt(np.maximum(np.einsum("bd,de,be->b", query_BD, self.covariance_DD, query_BD, optimize=True), 0))
+        return query_BD / np.where(deviation_B > 1e-12, deviation_B, 1.0)[:, None]
+
+    def query(self, query_BD: np.ndarray, popularity_weight: float) -> np.ndarray:
+        """(B, D + 1) float32: searched against [vector, popularity term]."""
+        scaled_BD = self.scaled(query_BD)
+        return np.hstack([scaled_BD, np.full((len(scaled_BD), 1), popularity_weight)]).astype(np.float32)
+
+    def personal_query(self, query_BD: np.ndarray) -> np.ndarray:
+        """(B, D + 1) float32 with popularity off: the average user subtracted, the popularity term's weight 0."""
+        scaled_BD = self.scaled(query_BD) - self.average_D
+        return np.hstack([scaled_BD, np.zeros((len(scaled_BD), 1))]).astype(np.float32)
+
+
+def with_popularity(vectors_ID: np.ndarray, term_I: np.ndarray) -> np.ndarray:
+    """Item vectors with the popularity term as their last component, (I, D + 1) float32."""
+    return np.hstack([vectors_ID, term_I[:, None]]).astype(np.float32)

@@ -1,0 +1,124 @@
+"""Training the encoder: batches of users, sampled neighbourhoods, sampled softmax."""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from pydantic import BaseModel, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from torch_geometric.data import HeteroData
+from torch_geometric.loader import LinkLoader
+from torch_geometric.sampler import NegativeSampling
+
+from graphrec.graph.interaction_graph import INTERACTED_BY, INTERACTS, InteractionGraph
+from graphrec.graph.sampler import NeighborSampler
+from graphrec.models.batches import UserBatches
+from graphrec.models.graphsage import GraphSAGE, GraphSAGEConfig
+from graphrec.models.losses import log_inclusion, sampled_softmax
+from graphrec.progress import Progress, silent
+
+
+class TrainingConfig(BaseModel, extra="forbid", frozen=True):
+    """How the encoder is trained."""
+
+    max_epochs: PositiveInt = 40
+    patience: PositiveInt = 4
+    """Epochs without a better NDCG@20 on the masked items before the search for the best epoch stops."""
+    users_per_batch: PositiveInt = 256
+    target_rate: float = Field(default=0.3, gt=0, lt=1)
+    """Share of a user's items that a step predicts from the others."""
+    max_targets: PositiveInt = 32
+    """Most items of one user that a step predicts."""
+    uniform_negatives: NonNegativeInt = 0
+    """Items drawn uniformly as further softmax classes, per predicted edge; 0: the batch's own items alone."""
+    temperature: PositiveFloat = 0.2
+    learning_rate: PositiveFloat = 3e-3
+    weight_decay: NonNegativeFloat = 1e-5
+    workers: NonNegativeInt = 0
+    """Processes that sample ahead of training; 0 samples in between."""
+
+
+def train_encoder(
+    graph: InteractionGraph,
+    x_IF: np.ndarray,
+    encoder_config: GraphSAGEConfig,
+    config: TrainingConfig,
+    num_epochs: int,
+    seed: int,
+    device: str = "cpu",
+    after_epoch: Callable[[int, GraphSAGE], bool] | None = None,
+    progress: Progress = silent,
+    description: str = "Training GraphSAGE",
+) -> GraphSAGE:
+    """Train for `num_epochs`, or until `after_epoch(epoch, encoder)` (epochs from 1) says True.
+
+    The edge being predicted is never in its own neighbourhood, in either direction; items without an edge in `graph`
+    appear neither as positives nor as negatives. A step costs what its sampled neighbourhoods cost, whatever the size
+    of the catalogue. The same seed gives the same encoder on the same machine.
+    """
+    rng = np.random.default_rng(seed)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        encoder = GraphSAGE(x_IF.shape[1], encoder_config).to(device)
+    loader = _loader(graph, encoder_config, config, rng)
+    optimizer = torch.optim.Adam(encoder.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
+    x = torch.from_numpy(x_IF)
+    weight_E = torch.from_numpy(graph.items_of_user.weight_E)
+    degree_I = torch.from_numpy(graph.item_degree)
+    for epoch in progress(range(1, num_epochs + 1), description):
+        encoder.train()
+        for batch in loader:
+            optimizer.zero_grad()
+            _loss(encoder, batch, x, weight_E, degree_I, config.temperature, device).backward()
+            optimizer.step()
+        encoder.eval()
+        if after_epoch is not None and after_epoch(epoch, encoder):
+            break
+    return encoder.eval()
+
+
+def _loader(
+    graph: InteractionGraph, encoder_config: GraphSAGEConfig, config: TrainingConfig, rng: np.random.Generator
+) -> LinkLoader:
+    edges = graph.items_of_user
+    batches = UserBatches(edges, config.users_per_batch, config.target_rate, config.max_targets, rng)
+    negatives = NegativeSampling("triplet", config.uniform_negatives) if config.uniform_negatives else None
+    return LinkLoader(
+        graph.to_hetero_data(),
+        NeighborSampler(graph, encoder_config.fanouts, rng),
+        edge_label_index=(INTERACTS, torch.from_numpy(np.stack([edges.rows, edges.indices_E]))),
+        neg_sampling=negatives,
+        batch_sampler=batches,
+        num_workers=config.workers,
+    )
+
+
+def _loss(
+    encoder: GraphSAGE,
+    batch: HeteroData,
+    x_IF: torch.Tensor,
+    weight_E: torch.Tensor,
+    degree_I: torch.Tensor,
+    temperature: float,
+    device: str,
+) -> torch.Tensor:
+    if "dst_pos_index" in batch["item"]:
+        user_P, item_P = batch["user"].src_index, batch["item"].dst_pos_index
+        negative_N = batch["item"].dst_neg_index.flatten()
+    else:
+        user_P, item_P = batch[INTERACTS].edge_label_index
+        negative_N = item_P.new_empty(0)
+    item_m = batch["item"].n_id
+    edge_index = {kind: batch[kind].edge_index.to(device) for kind in (INTERACTS, INTERACTED_BY)}
+    q_nD, z_mD = encoder(x_IF[item_m].to(device), batch["user"].num_nodes, edge_index)
+    user_B, row_P = torch.unique(user_P, return_inverse=True)
+    class_C, place = torch.unique(torch.cat([item_P, negative_N]), return_inverse=True)
+    log_q_C = log_inclusion(degree_I, item_m[class_C], len(item_P), len(negative_N))
+    return sampled_softmax(
+        q_nD[user_B.to(device)],
+        z_mD[class_C.to(device)],
+        row_P.to(device),
+        place[: len(item_P)].to(device),
+        weight_E[batch[INTERACTS].input_id].to(device),
+        log_q_C.to(device),
+        temperature,
+    )
