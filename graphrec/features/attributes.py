@@ -1,7 +1,7 @@
 """Structured columns as vectors: categories and lists as indicators, numbers as smooth bumps."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
@@ -46,7 +46,7 @@ class IndicatorEncoder:
         if pairs:
             item_P, feature_P = np.array(pairs).T
             x_IF[item_P, feature_P] = 1.0
-        return Modality(x_IF, x_IF.any(axis=1))
+        return Modality(x_IF, x_IF.max(axis=1, initial=0.0) > 0)
 
 
 @dataclass(frozen=True)
@@ -80,9 +80,7 @@ class AttributeEncoder:
     bumps: dict[str, BumpEncoder]
 
     @classmethod
-    def fit(
-        cls, attributes: Attributes, names: Iterable[str], is_warm_I: np.ndarray, config: AttributesConfig
-    ) -> Self:
+    def fit(cls, attributes: Attributes, names: Iterable[str], is_warm_I: np.ndarray, config: AttributesConfig) -> Self:
         """Learn each named attribute's values or range; one that warm items tell nothing of is left out.
 
         A categorical or multi-valued attribute needs a value of at least `min_count` warm items; a number needs its 1st
@@ -125,6 +123,13 @@ class AttributeEncoder:
             encoded[name] = bump.encode(attributes.numeric.get(name, np.full(num_items, np.nan)))
         return encoded
 
+    def describe(self, name: str) -> str:
+        """How an attribute is encoded, for a reader."""
+        if name in self.indicators:
+            encoder = self.indicators[name]
+            return f"{encoder.kind.replace('_', '-')}, {len(encoder.values):,} values"
+        return f"numeric, bumps between {self.bumps[name].low:g} and {self.bumps[name].high:g}"
+
     def to_json(self) -> dict[str, Any]:
         """The fitted state in plain lists, strings and numbers."""
         return {
@@ -162,7 +167,7 @@ def _frequent(values_W: Iterable[tuple[str, ...]], config: AttributesConfig) -> 
 
 
 def _require_kind(attributes: Attributes, name: str, expected: str) -> None:
-    kinds = {
+    kinds: dict[str, Container[str]] = {
         "categorical": attributes.categorical,
         "multi_valued": attributes.multi_valued,
         "numeric": attributes.numeric,

@@ -49,7 +49,7 @@ class Standardiser:
 
     @classmethod
     def fit(cls, features: ItemFeatures, is_warm_I: np.ndarray) -> Self:
-        """Means over warm items only. Indicators and bumps of attributes are not centred: their zeros mean something."""
+        """Means over warm items only. Attributes are not centred: the zeros of indicators and bumps mean something."""
         mean_F = {}
         for name, modality in features.modalities.items():
             warm = np.flatnonzero(is_warm_I & modality.present_I)

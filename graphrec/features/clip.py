@@ -78,9 +78,9 @@ class ClipEncoder:
     @torch.inference_mode()
     def _encode_tokens(self, texts: list[str]) -> np.ndarray:
         tokens = self._clip.tokenize(texts).to(self._device)
-        return self._clip.model.encode_text(tokens, normalize=True).float().cpu().numpy()
+        return self._clip.encode_text(tokens, normalize=True).float().cpu().numpy()
 
     @torch.inference_mode()
     def _encode_pictures(self, pictures: list[torch.Tensor]) -> np.ndarray:
         batch = torch.stack(pictures).to(self._device)
-        return self._clip.model.encode_image(batch, normalize=True).float().cpu().numpy()
+        return self._clip.encode_image(batch, normalize=True).float().cpu().numpy()

@@ -27,7 +27,8 @@ _WAY_OUT = f"give clip.pretrained the path of a local checkpoint, or leave clip.
 class LoadedClip:
     """A model in evaluation mode with its picture preprocessing and its tokenizer."""
 
-    model: torch.nn.Module
+    encode_image: Callable[..., torch.Tensor]
+    encode_text: Callable[..., torch.Tensor]
     preprocess: Preprocess
     tokenize: Callable[[list[str]], torch.Tensor]
     image_side: int
@@ -41,11 +42,9 @@ def load_clip(model_name: str, pretrained: str | None, device: str) -> LoadedCli
     """
     with _quiet():
         open_clip = _import_open_clip()
-        _require_known(open_clip, model_name, pretrained)
-        checkpoint = _local_checkpoint(pretrained)
+        _require_known(open_clip, model_name)
+        checkpoint = _find_checkpoint(open_clip, model_name, pretrained)
         name = f"local-dir:{_STAND_IN_FOLDER}" if model_name == STAND_IN else model_name
-        # A local checkpoint brings all weights, so the text tower must not fetch its own.
-        needs_nothing = model_name == STAND_IN or checkpoint is not None
         try:
             with torch.random.fork_rng(devices=[]):
                 # Not torch.manual_seed: that would reseed the accelerator's generator as well.
@@ -53,18 +52,20 @@ def load_clip(model_name: str, pretrained: str | None, device: str) -> LoadedCli
                 model, _, preprocess = open_clip.create_model_and_transforms(
                     name,
                     pretrained=None if checkpoint else pretrained,
-                    pretrained_text=not needs_nothing,
+                    pretrained_text=False,  # a text tower must not fetch weights that the checkpoint replaces
                     weights_only=True,
+                    require_pretrained=model_name != STAND_IN and checkpoint is None,
                 )
             if checkpoint:
                 open_clip.load_checkpoint(model, str(checkpoint), strict=True, weights_only=True)
             tokenize = open_clip.get_tokenizer(name)
             model = model.to(device).eval().requires_grad_(False)
+            size = model.visual.image_size
         except Exception as error:
             # open_clip, torch, safetensors and the hub's client each raise their own kinds.
             raise GraphRecError(_loading_message(model_name, pretrained, checkpoint, error)) from error
-    size = model.visual.image_size
-    return LoadedClip(model, preprocess, tokenize, max(size) if isinstance(size, (tuple, list)) else size)
+    side = max(size) if isinstance(size, (tuple, list)) else size
+    return LoadedClip(model.encode_image, model.encode_text, preprocess, tokenize, side)
 
 
 def _import_open_clip() -> ModuleType:
@@ -77,42 +78,45 @@ def _import_open_clip() -> ModuleType:
         ) from error
 
 
-def _require_known(open_clip: ModuleType, model_name: str, pretrained: str | None) -> None:
-    if model_name == STAND_IN or model_name.startswith(_SCHEMAS):
-        if pretrained and model_name != STAND_IN:
-            raise GraphRecError(f"clip.model {model_name!r} brings its own weights; leave clip.pretrained out.")
-        return
+def _require_known(open_clip: ModuleType, model_name: str) -> None:
     names = open_clip.list_models()
-    if model_name.replace("/", "-") not in names:
-        by_lower = {name.lower(): name for name in (STAND_IN, *names)}
-        close = difflib.get_close_matches(model_name.lower(), by_lower, n=3, cutoff=0.4)
-        hint = ", ".join(by_lower[name] for name in close) or f"{STAND_IN}, ViT-B-32"
-        raise GraphRecError(f"clip.model {model_name!r} is not a model of open_clip; did you mean {hint}?")
-    tags = open_clip.list_pretrained_tags_by_model(model_name.replace("/", "-"))
-    if pretrained is None:
-        raise GraphRecError(
-            f"clip.model {model_name!r} needs weights: set clip.pretrained to a local checkpoint or to one of "
-            f"{', '.join(tags) or 'no known tags'}."
-        )
-    if pretrained not in tags and not Path(pretrained).suffix and not Path(pretrained).exists():
-        raise GraphRecError(
-            f"clip.pretrained {pretrained!r} is neither a file nor weights of {model_name} "
-            f"(those are: {', '.join(tags) or 'none'})."
-        )
+    if model_name == STAND_IN or model_name.startswith(_SCHEMAS) or _config_name(model_name) in names:
+        return
+    by_lower = {name.lower(): name for name in (STAND_IN, *names)}
+    close = difflib.get_close_matches(model_name.lower(), by_lower, n=3, cutoff=0.4)
+    hint = ", ".join(by_lower[name] for name in close) or f"{STAND_IN}, ViT-B-32"
+    raise GraphRecError(f"clip.model {model_name!r} is not a model of open_clip; did you mean {hint}?")
 
 
-def _local_checkpoint(pretrained: str | None) -> Path | None:
-    """The file that `pretrained` names, or None where it is a tag."""
-    if pretrained is None:
+def _find_checkpoint(open_clip: ModuleType, model_name: str, pretrained: str | None) -> Path | None:
+    """The file that `pretrained` names; None where open_clip finds the weights itself, or the stand-in needs none."""
+    if model_name.startswith(_SCHEMAS):
+        if pretrained:
+            raise GraphRecError(f"clip.model {model_name!r} brings its own weights; leave clip.pretrained out.")
         return None
+    tags = [] if model_name == STAND_IN else open_clip.list_pretrained_tags_by_model(_config_name(model_name))
+    if pretrained in tags or (pretrained is None and model_name == STAND_IN):
+        return None
+    shown = ", ".join(tags[:8]) + (", …" if len(tags) > 8 else "") or "none"
+    if pretrained is None:
+        raise GraphRecError(
+            f"clip.model {model_name!r} needs weights: set clip.pretrained to a local checkpoint or a tag ({shown})."
+        )
     path = Path(pretrained).expanduser()
-    if path.suffix in _CHECKPOINT_SUFFIXES or path.exists():
-        if not path.is_file():
-            raise GraphRecError(f"clip.pretrained: {pretrained} does not exist or is not a file.")
-        if path.suffix not in _CHECKPOINT_SUFFIXES:
-            raise GraphRecError(f"clip.pretrained: expected a {', '.join(_CHECKPOINT_SUFFIXES)} file, got {pretrained}.")
+    if path.is_file() and path.suffix in _CHECKPOINT_SUFFIXES:
         return path
-    return None
+    if path.suffix in _CHECKPOINT_SUFFIXES or path.is_dir():
+        raise GraphRecError(f"clip.pretrained: {pretrained} does not exist or is not a file.")
+    if path.is_file():
+        raise GraphRecError(f"clip.pretrained: expected a {', '.join(_CHECKPOINT_SUFFIXES)} file, got {pretrained}.")
+    raise GraphRecError(
+        f"clip.pretrained {pretrained!r} is neither a file nor a tag of {model_name} (its tags: {shown})."
+    )
+
+
+def _config_name(model_name: str) -> str:
+    """As open_clip spells it: ViT-B/32 is ViT-B-32."""
+    return model_name.replace("/", "-")
 
 
 def _loading_message(model_name: str, pretrained: str | None, checkpoint: Path | None, error: Exception) -> str:

@@ -42,7 +42,8 @@ class WordsEncoder:
             return None
         tfidf_WV = vectorizer.fit_transform(warm_texts)
         num_dim = min(config.max_dim, *tfidf_WV.shape)
-        svd = TruncatedSVD(num_dim, random_state=config.seed).fit(tfidf_WV)
+        with np.errstate(invalid="ignore"):  # its share of explained variance is 0 / 0 where all texts are alike
+            svd = TruncatedSVD(num_dim, random_state=config.seed).fit(tfidf_WV)
         return cls(
             vocabulary=tuple(vectorizer.get_feature_names_out().tolist()),
             idf_V=vectorizer.idf_.astype(np.float32),

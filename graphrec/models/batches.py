@@ -17,7 +17,12 @@ class UserBatches:
     """
 
     def __init__(
-        self, items_of_user: Adjacency, users_per_batch: int, target_rate: float, max_targets: int, rng: np.random.Generator
+        self,
+        items_of_user: Adjacency,
+        users_per_batch: int,
+        target_rate: float,
+        max_targets: int,
+        rng: np.random.Generator,
     ) -> None:
         self.items_of_user = items_of_user
         self.users = np.flatnonzero(items_of_user.degree >= 2)

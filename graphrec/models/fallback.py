@@ -32,7 +32,9 @@ def serve(graph_ID: np.ndarray, content_ID: np.ndarray, degree_I: np.ndarray, ha
     g_I1 = gate(degree_I, half_degree)[:, None]
     served_ID = g_I1 * graph_ID + (1 - g_I1) * content_ID
     is_new_I = degree_I == 0
-    served_ID[is_new_I] = content_ID[is_new_I]  # selected, not computed: 0·z + 1·c is not c where z is infinite or c is -0
+    served_ID[is_new_I] = content_ID[
+        is_new_I
+    ]  # selected, not computed: 0·z + 1·c is not c where z is infinite or c is -0
     return served_ID
 
 

@@ -22,6 +22,8 @@ class GraphSAGEConfig(BaseModel, extra="forbid", frozen=True):
     """Width of every layer, and of z and q."""
     fanouts: tuple[PositiveInt, ...] = Field(default=(20, 10), min_length=1)
     """Neighbours drawn per node in training, nearest hop first; its length is the number of layers."""
+    residual: bool = True
+    """Whether an item with edges also learns a vector of its own, added to its content; it starts at zero."""
 
 
 @dataclass(frozen=True)
@@ -40,13 +42,18 @@ class Encoded:
 class GraphSAGE(nn.Module):
     """L layers of `SAGEConv` with mean aggregation in both directions; z (items) and q (users) share one space.
 
-    An item enters with a linear map of its features, a user with one learned vector that is the same for all: what a
-    user is comes from their items alone, so a new user needs no training.
+    An item enters with a linear map of its features, plus a residual of its own that training moves away from zero
+    where it has edges; a user with one learned vector that is the same for all: what a user is comes from their items
+    alone, so a new user needs no training.
     """
 
-    def __init__(self, num_features: int, config: GraphSAGEConfig) -> None:
+    def __init__(self, num_items: int, num_features: int, config: GraphSAGEConfig) -> None:
         super().__init__()
         self.content = nn.Linear(num_features, config.dim)
+        # Sparse gradients: a step must not cost more because the catalogue is larger.
+        self.residual = nn.Embedding(num_items, config.dim, sparse=True) if config.residual else None
+        if self.residual is not None:
+            nn.init.zeros_(self.residual.weight)
         self.user_start = nn.Parameter(torch.zeros(config.dim))
         self.layers = nn.ModuleList(
             nn.ModuleDict({kind: SAGEConv((config.dim, config.dim), config.dim) for kind in ("user", "item")})
@@ -54,10 +61,13 @@ class GraphSAGE(nn.Module):
         )
 
     def forward(
-        self, x_mF: Tensor, num_users: int, edge_index: dict[EdgeType, Tensor]
+        self, item_m: Tensor, x_mF: Tensor, num_users: int, edge_index: dict[EdgeType, Tensor]
     ) -> tuple[Tensor, Tensor]:
-        """Unit vectors (q_nD, z_mD) of a sampled subgraph's users and items; right for its seeds (see the sampler)."""
-        item_mD, user_nD = self.content(x_mF), self.user_start.expand(num_users, -1)
+        """Unit vectors (q_nD, z_mD) of a sampled subgraph's users and items; right for its seeds (see the sampler).
+
+        `item_m` are the items' indices in the catalogue, `edge_index` counts within the subgraph.
+        """
+        item_mD, user_nD = self._start(item_m, x_mF), self.user_start.expand(num_users, -1)
         for number in range(len(self.layers)):
             user, item = self.convolution(number, "user"), self.convolution(number, "item")
             user_nD, item_mD = (
@@ -71,7 +81,12 @@ class GraphSAGE(nn.Module):
         """Every user and item from all of their neighbours, layer by layer: nobody's answer depends on who else asks."""
         device = self.user_start.device
         starts = range(0, len(x_IF), block_rows)
-        blocks = [self.content(torch.from_numpy(x_IF[s : s + block_rows]).to(device)) for s in starts]
+        blocks = [
+            self._start(
+                torch.arange(s, min(s + block_rows, len(x_IF)), device=device), _on(x_IF[s : s + block_rows], device)
+            )
+            for s in starts
+        ]
         state = {"item": torch.cat(blocks), "user": self.user_start.expand(graph.num_users, -1).contiguous()}
         item_states = []
         for number in range(len(self.layers)):
@@ -92,7 +107,7 @@ class GraphSAGE(nn.Module):
         edge_index = torch.from_numpy(np.stack([place_E, owner_E])).to(device)
         user_BD = self.user_start.expand(len(items), -1)
         for number in range(len(self.layers)):
-            item_mD = torch.from_numpy(np.ascontiguousarray(states_LID[number][touched])).to(device)
+            item_mD = _on(np.ascontiguousarray(states_LID[number][touched]), device)
             user_BD = self._activate(self.convolution(number, "user")((item_mD, user_BD), edge_index), number)
         return nn.functional.normalize(user_BD).cpu().numpy()
 
@@ -102,9 +117,11 @@ class GraphSAGE(nn.Module):
         assert isinstance(layer, nn.ModuleDict)
         return layer[kind]
 
-    def _layer(
-        self, number: int, kind: NodeKind, graph: InteractionGraph, state: dict[str, Tensor]
-    ) -> Tensor:
+    def _start(self, item_m: Tensor, x_mF: Tensor) -> Tensor:
+        content_mD = self.content(x_mF)
+        return content_mD if self.residual is None else content_mD + self.residual(item_m)
+
+    def _layer(self, number: int, kind: NodeKind, graph: InteractionGraph, state: dict[str, Tensor]) -> Tensor:
         convolution, source = self.convolution(number, kind), state[other_kind(kind)]
         outputs = [
             convolution((source, state[kind][block.rows]), block.adjacency.to(source.device))
@@ -114,3 +131,7 @@ class GraphSAGE(nn.Module):
 
     def _activate(self, h: Tensor, number: int) -> Tensor:
         return h if number == len(self.layers) - 1 else torch.relu(h)
+
+
+def _on(array: np.ndarray, device: torch.device) -> Tensor:
+    return torch.from_numpy(array).to(device)

@@ -26,7 +26,9 @@ class QueryScale:
     def scaled(self, query_BD: np.ndarray) -> np.ndarray:
         """q / σ with σ² = qᵀ Σ q, float64; a query whose scores do not vary stays as it is."""
         query_BD = query_BD.astype(np.float64)
-        deviation_B = np.sqrt(np.maximum(np.einsum("bd,de,be->b", query_BD, self.covariance_DD, query_BD, optimize=True), 0))
+        deviation_B = np.sqrt(
+            np.maximum(np.einsum("bd,de,be->b", query_BD, self.covariance_DD, query_BD, optimize=True), 0)
+        )
         return query_BD / np.where(deviation_B > 1e-12, deviation_B, 1.0)[:, None]
 
     def query(self, query_BD: np.ndarray, popularity_weight: float) -> np.ndarray:

@@ -58,22 +58,32 @@ def train_encoder(
     rng = np.random.default_rng(seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        encoder = GraphSAGE(x_IF.shape[1], encoder_config).to(device)
+        encoder = GraphSAGE(graph.num_items, x_IF.shape[1], encoder_config).to(device)
     loader = _loader(graph, encoder_config, config, rng)
-    optimizer = torch.optim.Adam(encoder.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
+    optimizers = _optimizers(encoder, config)
     x = torch.from_numpy(x_IF)
     weight_E = torch.from_numpy(graph.items_of_user.weight_E)
     degree_I = torch.from_numpy(graph.item_degree)
     for epoch in progress(range(1, num_epochs + 1), description):
         encoder.train()
         for batch in loader:
-            optimizer.zero_grad()
+            encoder.zero_grad()
             _loss(encoder, batch, x, weight_E, degree_I, config.temperature, device).backward()
-            optimizer.step()
+            for optimizer in optimizers:
+                optimizer.step()
         encoder.eval()
         if after_epoch is not None and after_epoch(epoch, encoder):
             break
     return encoder.eval()
+
+
+def _optimizers(encoder: GraphSAGE, config: TrainingConfig) -> list[torch.optim.Optimizer]:
+    sparse = [] if encoder.residual is None else list(encoder.residual.parameters())
+    dense = [one for one in encoder.parameters() if all(one is not other for other in sparse)]
+    optimizers: list[torch.optim.Optimizer] = [
+        torch.optim.Adam(dense, lr=config.learning_rate, weight_decay=config.weight_decay)
+    ]
+    return [*optimizers, torch.optim.SparseAdam(sparse, lr=config.learning_rate)] if sparse else optimizers
 
 
 def _loader(
@@ -109,7 +119,7 @@ def _loss(
         negative_N = item_P.new_empty(0)
     item_m = batch["item"].n_id
     edge_index = {kind: batch[kind].edge_index.to(device) for kind in (INTERACTS, INTERACTED_BY)}
-    q_nD, z_mD = encoder(x_IF[item_m].to(device), batch["user"].num_nodes, edge_index)
+    q_nD, z_mD = encoder(item_m.to(device), x_IF[item_m].to(device), batch["user"].num_nodes, edge_index)
     user_B, row_P = torch.unique(user_P, return_inverse=True)
     class_C, place = torch.unique(torch.cat([item_P, negative_N]), return_inverse=True)
     log_q_C = log_inclusion(degree_I, item_m[class_C], len(item_P), len(negative_N))

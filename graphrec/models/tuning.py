@@ -136,7 +136,10 @@ def _moves(best: Tuned, coordinate: str) -> list[tuple[HeadSettings, float]]:
     now = settings.weights[coordinate]
     values = [now * factor for factor in _WEIGHT_FACTORS] if now else [0.25]
     return [
-        (HeadSettings(weights={**settings.weights, coordinate: value}, penalty=settings.penalty), best.popularity_weight)
+        (
+            HeadSettings(weights={**settings.weights, coordinate: value}, penalty=settings.penalty),
+            best.popularity_weight,
+        )
         for value in values
     ]
 

@@ -1,0 +1,277 @@
+"""Folders that are whole or not there: written beside their place, synced to disk, then renamed into it.
+
+While `runs/latest` is being written, everything goes to `runs/.latest.writing-…`, which no reader looks at. Then, under
+a lock, two renames: `latest` → `.latest.previous`, `.latest.writing-…` → `latest`. A process killed between them
+leaves the old folder whole as `.latest.previous`; whoever reads or writes `latest` next finds no folder there and
+renames it back. Killed anywhere else, it leaves `latest` whole. What a killed writer left behind is deleted by the next
+one; what a living writer is still filling is not, because its folder is locked.
+"""
+
+import hashlib
+import os
+import secrets
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, NonNegativeInt, ValidationError
+
+from graphrec.errors import GraphRecError
+
+try:
+    import fcntl
+except ImportError:  # Windows: no lock, so two writers of one folder must not finish at the same moment
+    fcntl = None  # type: ignore[assignment]
+
+FORMAT_VERSION = 1
+MANIFEST = "manifest.json"
+
+_PACKAGES = ("graphrec", "torch", "torch-geometric", "faiss-cpu", "faiss-gpu", "numpy")
+_COMMAND = {"run": "train", "export": "export"}
+
+
+class FileRecord(BaseModel):
+    """One file as it was written."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    size: NonNegativeInt
+    """Bytes."""
+    sha256: str
+
+
+class Manifest(BaseModel):
+    """What a folder holds, written last into it as `manifest.json`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: str
+    """"run" or "export": one never takes the place of the other."""
+    format_version: int
+    created: str
+    """ISO 8601, UTC."""
+    about: dict[str, Any]
+    """What the writer says of its contents: counts, data fingerprint, settings."""
+    packages: dict[str, str]
+    files: dict[str, FileRecord]
+    """By path inside the folder, with / between its parts."""
+
+
+def write_artifact(
+    folder: Path, write: Callable[[Path], None], about: Mapping[str, Any], kind: str = "run"
+) -> Manifest:
+    """Let `write` fill a new folder, describe it in `manifest.json` and put it in place of `folder`.
+
+    `about` is JSON data. An earlier artifact of the same kind is replaced as a whole, with any file that was added to
+    it by hand. Two writers never mix files: the last to finish stays. Whatever `write` raises comes through, with the
+    earlier artifact untouched.
+
+    Raises GraphRecError where something else is in the way, before anything is written.
+    """
+    folder = Path(folder).resolve()  # a link keeps pointing at the folder that it points at
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with _locked(folder.parent):
+            _recover(folder)
+            _check_replaceable(folder, kind)
+            _delete_leftovers(folder)
+            writing = folder.parent / f".{folder.name}.writing-{secrets.token_hex(4)}"
+            writing.mkdir()
+            lock = _try_lock(writing)
+    except OSError as error:
+        raise GraphRecError(f"{folder} cannot be written ({error.strerror or error}): choose another --out.") from None
+    try:
+        write(writing)
+        manifest = _describe(writing, about, kind)
+        (writing / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        _sync(writing)
+        with _locked(folder.parent):
+            _recover(folder)
+            _check_replaceable(folder, kind)
+            _put_in_place(writing, folder)
+    finally:
+        shutil.rmtree(writing, ignore_errors=True)  # nothing is left of it where it was put in place
+        if lock is not None:
+            os.close(lock)
+    return manifest
+
+
+def read_manifest(folder: Path, verify: bool = True, kind: str = "run") -> Manifest:
+    """The manifest of a whole artifact; `verify` reads every file and compares its sha256.
+
+    Files that the manifest does not name (notes, a report) do no harm. Raises GraphRecError where there is no artifact
+    of that kind, it was written by a newer graphrec, or a file is missing or was changed (named in the message).
+    """
+    folder = Path(folder)
+    if not folder.exists() and _previous(folder.resolve()).exists():
+        with _locked(folder.resolve().parent):
+            _recover(folder.resolve())
+    if not (folder / MANIFEST).is_file():
+        raise GraphRecError(f"There is no {kind} at {folder}: make one with `graphrec {_COMMAND.get(kind, kind)}`.")
+    manifest = _parse(folder)
+    if manifest.kind != kind:
+        raise GraphRecError(f"{folder} is a graphrec {manifest.kind}, not a {kind}: name another folder.")
+    if verify:
+        for name, record in manifest.files.items():
+            _check_file(folder, name, record)
+    return manifest
+
+
+def _parse(folder: Path) -> Manifest:
+    path = folder / MANIFEST
+    try:
+        text = path.read_text(encoding="utf-8")
+        _check_version(path, text)
+        return Manifest.model_validate_json(text)
+    except (ValidationError, UnicodeDecodeError):
+        raise GraphRecError(
+            f"{path} was not written by graphrec, or was changed since: write the folder again."
+        ) from None
+
+
+class _Versioned(BaseModel):
+    format_version: int
+
+
+def _check_version(path: Path, text: str) -> None:
+    found = _Versioned.model_validate_json(text).format_version
+    if found > FORMAT_VERSION:
+        raise GraphRecError(
+            f"{path} has format version {found}, this graphrec reads up to {FORMAT_VERSION}: upgrade graphrec."
+        )
+
+
+def _check_file(folder: Path, name: str, record: FileRecord) -> None:
+    if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
+        raise GraphRecError(f"{folder / MANIFEST} names a file outside its folder ({name}): write the folder again.")
+    path = folder / name
+    if not path.is_file():
+        raise GraphRecError(f"{path} is missing, but {MANIFEST} lists it: write the folder again.")
+    if path.stat().st_size != record.size or _sha256(path) != record.sha256:
+        raise GraphRecError(f"{path} was changed after it was written: write the folder again.")
+
+
+def _describe(folder: Path, about: Mapping[str, Any], kind: str) -> Manifest:
+    files = {
+        path.relative_to(folder).as_posix(): FileRecord(size=path.stat().st_size, sha256=_sha256(path))
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+    return Manifest(
+        kind=kind,
+        format_version=FORMAT_VERSION,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        about=dict(about),
+        packages=_package_versions(),
+        files=files,
+    )
+
+
+def _package_versions() -> dict[str, str]:
+    found = {}
+    for name in _PACKAGES:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _sync(folder: Path) -> None:
+    """Everything inside, then the folder itself, onto the disk."""
+    for path in sorted(folder.rglob("*"), reverse=True):  # a folder's contents before the folder
+        _fsync(path)
+    _fsync(folder)
+
+
+def _fsync(path: Path) -> None:
+    if os.name == "nt" and path.is_dir():  # Windows cannot open a folder
+        return
+    descriptor = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _previous(folder: Path) -> Path:
+    return folder.parent / f".{folder.name}.previous"
+
+
+def _recover(folder: Path) -> None:
+    """Undo half a replacement. The caller holds the lock, so no writer is between its two renames."""
+    if not folder.exists() and _previous(folder).exists():
+        _previous(folder).rename(folder)
+        _fsync(folder.parent)
+
+
+def _check_replaceable(folder: Path, kind: str) -> None:
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise GraphRecError(f"{folder} is a file, not a folder: choose another --out.")
+    if not any(folder.iterdir()):
+        return
+    if not (folder / MANIFEST).is_file() or _parse(folder).kind != kind:
+        raise GraphRecError(f"{folder} is not empty and is not a graphrec {kind}: choose another --out.")
+
+
+def _put_in_place(writing: Path, folder: Path) -> None:
+    previous = _previous(folder)
+    shutil.rmtree(previous, ignore_errors=True)  # `folder` is whole: this is a leftover of a killed clean-up
+    if folder.exists():
+        folder.rename(previous)
+    try:
+        writing.rename(folder)
+    except BaseException:
+        _recover(folder)
+        raise
+    _fsync(folder.parent)
+    shutil.rmtree(previous, ignore_errors=True)
+
+
+def _delete_leftovers(folder: Path) -> None:
+    for leftover in folder.parent.glob(f".{_escaped(folder.name)}.writing-*"):
+        lock = _try_lock(leftover)
+        if lock is not None:  # its writer is dead: the system releases the locks of a process that ends
+            shutil.rmtree(leftover, ignore_errors=True)
+            os.close(lock)
+
+
+def _escaped(name: str) -> str:
+    return "".join(f"[{character}]" if character in "*?[" else character for character in name)
+
+
+def _try_lock(folder: Path) -> int | None:
+    """A descriptor that holds the folder's lock until it is closed; None where another process holds it."""
+    if fcntl is None:
+        return None
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold the folder's own lock: no lock file to leave behind."""
+    if fcntl is None:
+        yield
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # some network file systems have no locks
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,105 @@
+"""Content arms: what the features of a user's own items say, with no neighbour of a neighbour anywhere."""
+
+import numpy as np
+import scipy.sparse as sp
+
+from graphrec.baselines.arm import TrainingInput, VectorBaseline
+from graphrec.errors import GraphRecError
+from graphrec.features.blocks import FeatureBlocks
+from graphrec.models.popularity import Popularity
+from graphrec.models.ridge import HeadSettings, RidgeSystem
+from graphrec.models.scoring import QueryScale, with_popularity
+from graphrec.models.tuning import MaskedSplit, Tuned, mean_ndcg, tune_head
+from graphrec.progress import Progress, silent
+
+_USERS_FOR_AVERAGE = 5000
+
+
+class ContentUntrained(VectorBaseline):
+    """Mean profile: the weighted mean of the user's items' features, compared by cosine. Nothing is learned."""
+
+    def _fit(self, inputs: TrainingInput, progress: Progress = silent) -> None:
+        x_IF = inputs.blocks.x_IF
+        norm_I = np.linalg.norm(x_IF, axis=1, keepdims=True)
+        self.x_IF_ = x_IF / np.where(norm_I > 0, norm_I, 1.0)
+        self.matrix_ = inputs.train.interactions.user_item_matrix()
+        self.vectors_ = with_popularity(self.x_IF_, np.zeros(len(self.x_IF_), dtype=np.float32))
+        self.popularity_weight_ = 0.0
+        warm = np.flatnonzero(inputs.train.interactions.item_degree())
+        self.scale_ = QueryScale.fit(self.user_vectors(sample_users(self.matrix_, inputs.seed)), self.x_IF_[warm])
+
+    def user_vectors(self, users: np.ndarray) -> np.ndarray:
+        """(B, F): the sum of the items' unit features, weighted by the events; scaling makes it a mean."""
+        return self.matrix_[users] @ self.x_IF_
+
+
+class Content(VectorBaseline):
+    """Ridge from features to raw interaction columns, tuned as the graph arm's head is.
+
+    The score of item i for user u is x_iᵀ (XᵀX + λI)⁻¹ Σ_j a_uj x_j over the user's items j: the ridge prediction of
+    column i of the interaction matrix A, in a form that needs no users × items matrix. Blocks are weighted; X holds the
+    warm items.
+    """
+
+    def _fit(self, inputs: TrainingInput, progress: Progress = silent) -> None:
+        interactions = inputs.train.interactions
+        degree_I = interactions.item_degree()
+        tuned = _tune(inputs, progress)
+        self.settings_, self.popularity_weight_ = tuned.settings, tuned.popularity_weight
+        self.masked_ndcg_ = tuned.score
+        warm = np.flatnonzero(degree_I)
+        self.system_ = RidgeSystem(inputs.blocks.x_IF, inputs.blocks.columns, warm)
+        design_IF = self.system_.design(np.arange(len(degree_I)))
+        self.matrix_ = interactions.user_item_matrix()
+        self.design_IF_ = design_IF
+        self.vectors_ = with_popularity(design_IF, Popularity.fit(self.system_, degree_I).observed_I)
+        self.scale_ = QueryScale.fit(self.user_vectors(sample_users(self.matrix_, inputs.seed)), design_IF[warm])
+
+    def user_vectors(self, users: np.ndarray) -> np.ndarray:
+        """(B, F): each user's ridge coefficients."""
+        return _ridge_queries(self.system_, self.settings_, self.matrix_[users] @ self.design_IF_)
+
+
+def sample_users(matrix_UI: sp.csr_matrix, seed: int) -> np.ndarray:
+    """Indices of users with history, at most 5,000 drawn by the seed: enough for an average."""
+    users = np.flatnonzero(np.diff(matrix_UI.indptr))
+    if len(users) <= _USERS_FOR_AVERAGE:
+        return users
+    return np.sort(np.random.default_rng(seed).choice(users, _USERS_FOR_AVERAGE, replace=False))
+
+
+def _tune(inputs: TrainingInput, progress: Progress) -> Tuned:
+    masked = MaskedSplit.of(inputs.train, inputs.tuning, inputs.seed)
+    judges = masked.judges("cold")
+    if judges is None:
+        raise GraphRecError("No user with history touched a masked item: too few interactions to tune on.")
+    pool, users = judges
+    score = _MaskedScore(masked, inputs.blocks, users)
+    return tune_head(
+        list(inputs.blocks.columns),
+        lambda settings, weight: mean_ndcg(score.queries(settings, weight), score.vectors_ID, pool, users),
+        inputs.tuning.tries,
+        progress,
+        "Tuning the content arm",
+    )
+
+
+class _MaskedScore:
+    """Queries of the judging users from a system that never saw the masked items."""
+
+    def __init__(self, masked: MaskedSplit, blocks: FeatureBlocks, users: np.ndarray) -> None:
+        interactions = masked.split.train.interactions
+        self.system = RidgeSystem(blocks.x_IF, blocks.columns, masked.warm_items)
+        design_IF = self.system.design(np.arange(len(blocks.x_IF)))
+        self.profile_BF = interactions.user_item_matrix()[users] @ design_IF
+        self.warm_RF = design_IF[masked.warm_items]
+        popularity = Popularity.fit(self.system, interactions.item_degree())
+        self.vectors_ID = with_popularity(design_IF, popularity.predicted_I)
+
+    def queries(self, settings: HeadSettings, popularity_weight: float) -> np.ndarray:
+        query_BF = _ridge_queries(self.system, settings, self.profile_BF)
+        return QueryScale.fit(query_BF, self.warm_RF).query(query_BF, popularity_weight)
+
+
+def _ridge_queries(system: RidgeSystem, settings: HeadSettings, profile_BF: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(system.inverse_times(profile_BF.T, settings).T)

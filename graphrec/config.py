@@ -1,0 +1,80 @@
+"""All settings of a run in one frozen model; YAML mirrors it, and every default is the code's own."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, Field, NonNegativeInt, ValidationError
+
+from graphrec.data.dataset_yaml import one_line
+from graphrec.errors import GraphRecError
+from graphrec.features.extract import FeaturesConfig
+from graphrec.models.graph_model import ModelConfig
+from graphrec.retrieval.item_index import IndexConfig
+
+
+class HoldOutConfig(BaseModel, extra="forbid", frozen=True):
+    """What `train` keeps back for `eval` where the dataset brings no fixed splits."""
+
+    cold_items: float = Field(default=0.2, ge=0, lt=1)
+    """Share of the items with interactions that are held out whole; 0 holds out nothing at all."""
+    warm_pairs: float = Field(default=0.1, ge=0, lt=1)
+    """Share of the other (user, item) pairs that are held out."""
+
+
+class GraphRecConfig(BaseModel, extra="forbid", frozen=True):
+    """A run's settings. The same settings on the same data, machine and versions give the same run."""
+
+    seed: NonNegativeInt = 0
+    hold_out: HoldOutConfig = HoldOutConfig()
+    features: FeaturesConfig = FeaturesConfig()
+    model: ModelConfig = ModelConfig()
+    index: IndexConfig = IndexConfig()
+
+    @classmethod
+    def load(cls, path: Path | None = None, overrides: Sequence[str] = ()) -> "GraphRecConfig":
+        """From a YAML file (default: the defaults), then `key.inner=value` overrides, values read as YAML.
+
+        Raises GraphRecError in one line that names the file and every unknown key or wrong value.
+        """
+        settings = {} if path is None else _read_yaml(path)
+        for override in overrides:
+            _set(settings, override)
+        try:
+            return cls.model_validate(settings)
+        except ValidationError as error:
+            where = "--set" if path is None else str(path)
+            raise GraphRecError(f"{where}: {one_line(error, cls)}.") from None
+
+    def to_yaml(self) -> str:
+        """Every setting with its value, resolved."""
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        settings = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise GraphRecError(f"{path}: cannot be read: {error}.") from None
+    except yaml.YAMLError as error:
+        raise GraphRecError(f"{path}: not valid YAML: {' '.join(str(error).split())}.") from None
+    if not isinstance(settings, dict | None):
+        raise GraphRecError(f"{path}: expected keys with values, got {type(settings).__name__}.")
+    return settings or {}
+
+
+def _set(settings: dict[str, Any], override: str) -> None:
+    key, equals, value = override.partition("=")
+    if not equals or not key:
+        raise GraphRecError(f"--set {override}: expected key=value, such as model.training.max_epochs=10.")
+    *path, last = key.split(".")
+    place = settings
+    for part in path:
+        place = place.setdefault(part, {})
+        if not isinstance(place, dict):
+            raise GraphRecError(f"--set {override}: {part} is a value, not a section.")
+    try:
+        place[last] = yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise GraphRecError(f"--set {override}: the value is not valid YAML.") from None

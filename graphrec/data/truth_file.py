@@ -1,0 +1,47 @@
+"""A held-out file brought from outside, for evaluating a model that is already fitted."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from graphrec.data.dataset import Dataset, SetAside, Split, Truth
+from graphrec.data.description import InteractionsDescription
+from graphrec.data.events import read_events
+from graphrec.data.set_aside import SetAsideCollector, Sieve, require_rows
+from graphrec.data.tables.reading import read_table
+from graphrec.data.tables.table import to_objects
+from graphrec.errors import GraphRecError
+
+
+def read_truth(train: Dataset, path: Path, candidates_path: Path | None = None) -> tuple[Split, SetAside]:
+    """The split of `train` against a file with columns user_id and item_id, and a pool from a file with item_id.
+
+    Users that the training data does not know get new indices, so that they can be counted as without history; rows
+    with an unknown item are set aside. Raises GraphRecError where a file or column is missing or no row is usable.
+    """
+    collector = SetAsideCollector()
+    description = InteractionsDescription(file=path.name)
+    events = read_events(path.parent, description, train.catalogue, collector, is_held_out=True)
+    user_id_E = to_objects(events.user_id_E)
+    new_ids = np.array([one for one in dict.fromkeys(user_id_E) if one not in train.user_id_index], dtype=object)
+    user_ids = np.concatenate([train.user_ids, new_ids])
+    interactions = replace(train.interactions, num_users=len(user_ids))
+    extended = replace(train, user_ids=user_ids, interactions=interactions)
+    user_index_E = extended.user_id_index.get_indexer(user_id_E)
+    pairs = np.unique(np.stack([user_index_E, events.item_index_E]), axis=1)
+    candidates = None if candidates_path is None else _read_candidates(train, candidates_path, collector)
+    return Split(extended, Truth(pairs[0], pairs[1], candidates)), collector.finish()
+
+
+def _read_candidates(train: Dataset, path: Path, collector: SetAsideCollector) -> np.ndarray:
+    table = read_table(path.parent, path.name, collector)
+    require_rows(table, collector)
+    column = next(iter(table.columns)) if len(table.columns) == 1 else "item_id"
+    if column not in table.columns:
+        raise GraphRecError(f"{path} has no column item_id (it has: {', '.join(table.columns)}).")
+    index_N = train.catalogue.id_index.get_indexer(to_objects(table.columns[column]))
+    sieve = Sieve(table, collector)
+    sieve.set_aside(index_N < 0, column, "unknown item: not in the run's catalogue")
+    sieve.require_rows()
+    return np.unique(index_N[sieve.keep_N])

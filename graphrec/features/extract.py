@@ -1,0 +1,238 @@
+"""From a dataset to one matrix per modality: what is fitted is fitted on warm items only."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import pandas as pd
+from pydantic import BaseModel
+
+from graphrec.data.catalogue import Catalogue
+from graphrec.data.dataset import Dataset, OwnVectors
+from graphrec.errors import GraphRecError
+from graphrec.features.attributes import AttributeEncoder, AttributesConfig
+from graphrec.features.clip import ClipConfig, ClipEncoder
+from graphrec.features.modality import Modality
+from graphrec.features.own import join_own_vectors
+from graphrec.features.words import WordsConfig, WordsEncoder
+from graphrec.progress import Progress, silent
+
+IMAGE, TEXT, WORDS, ATTRIBUTES = "image", "text", "words", "attributes"
+ATTRIBUTE_PREFIX = "attribute:"
+_FIRST = (IMAGE, TEXT, WORDS)
+
+
+class FeaturesConfig(BaseModel, extra="forbid", frozen=True):
+    """Which modalities to use and how each is encoded."""
+
+    clip: ClipConfig = ClipConfig()
+    attributes: AttributesConfig = AttributesConfig()
+    words: WordsConfig = WordsConfig()
+    use: tuple[str, ...] | None = None
+    """Modalities by name: image, text, words, attributes (all) or attribute:<name> (one), and own vectors by theirs.
+    Not given: all that the dataset has."""
+
+
+@dataclass(frozen=True)
+class FeatureEncoders:
+    """What turns items into modalities, now and for items that arrive later."""
+
+    own: dict[str, int]
+    """Modalities that come as the user's own vectors, with their width; none of them is encoded here."""
+    clip: ClipConfig
+    clip_kinds: tuple[str, ...]
+    """Which of image and text CLIP makes: their rows live in one space, where texts and pictures can be searched."""
+    words: WordsEncoder | None
+    attributes: AttributeEncoder
+
+    @classmethod
+    def fit(cls, dataset: Dataset, is_warm_I: np.ndarray, config: FeaturesConfig, progress: Progress = silent) -> Self:
+        """Fit vocabularies and ranges on the warm items. Raises GraphRecError where `use` names what is not there."""
+        names = _chosen(dataset, config)
+        encoded = [name for name in names if name not in dataset.own_vectors]
+        attributes = [name.removeprefix(ATTRIBUTE_PREFIX) for name in encoded if name.startswith(ATTRIBUTE_PREFIX)]
+        catalogue, words = dataset.catalogue, None
+        for text_I in progress([catalogue.text] if WORDS in encoded else [], "Learning words"):
+            words = WordsEncoder.fit(text_I, is_warm_I, config.words)
+        return cls(
+            own={name: v.x_RF.shape[1] for name, v in dataset.own_vectors.items() if name in names},
+            clip=config.clip,
+            clip_kinds=tuple(name for name in (IMAGE, TEXT) if name in encoded),
+            words=words,
+            attributes=AttributeEncoder.fit(catalogue.attributes, attributes, is_warm_I, config.attributes),
+        )
+
+    def encode(
+        self,
+        catalogue: Catalogue,
+        own_vectors: Mapping[str, OwnVectors],
+        progress: Progress = silent,
+        device: str = "cpu",
+        clip: ClipEncoder | None = None,
+    ) -> "ItemFeatures":
+        """The modalities of any items, those of the fit or others; one that these items lack is absent throughout.
+
+        `clip` spares loading the model again. Raises GraphRecError where CLIP cannot be loaded, or a column or own
+        vector does not fit what the encoders were fitted on.
+        """
+        made: dict[str, tuple[Modality, str]] = {}
+        if self.clip_kinds:
+            clip = clip or ClipEncoder(self.clip, device)
+            if IMAGE in self.clip_kinds:
+                made[IMAGE] = _encode_images(clip, catalogue, progress)
+            if TEXT in self.clip_kinds:
+                made[TEXT] = _encode_texts(clip, catalogue, progress)
+        if self.words is not None:
+            source = (
+                f"TF-IDF of {len(self.words.vocabulary):,} words, cut to {len(self.words.components_FV)} directions"
+            )
+            made[WORDS] = self.words.encode(catalogue.text), source
+        for name, modality in self.attributes.encode(catalogue.attributes, len(catalogue)).items():
+            made[ATTRIBUTE_PREFIX + name] = modality, self.attributes.describe(name)
+        for name, num_features in self.own.items():
+            made[name] = _join_own(name, num_features, own_vectors.get(name), catalogue)
+        made = {name: made[name] for name in dict.fromkeys([*_FIRST, *made]) if name in made}
+        notes = [f"{name}: {_counted(modality)}; {source}." for name, (modality, source) in made.items()]
+        if self.clip_kinds and self.clip.is_stand_in:
+            notes.insert(0, _stand_in_note(self.clip_kinds))
+        return ItemFeatures({name: modality for name, (modality, _) in made.items()}, tuple(notes), self)
+
+
+@dataclass(frozen=True)
+class ItemFeatures:
+    """Modality name → vectors of the same items, joined by id. `notes` say in sentences where each came from.
+
+    Names: image, text, words, attribute:<name>, and own vectors under theirs. Raises ValueError where modalities are of
+    different numbers of items, or there is none.
+    """
+
+    modalities: dict[str, Modality]
+    notes: tuple[str, ...]
+    encoders: FeatureEncoders
+
+    def __post_init__(self) -> None:
+        lengths = {len(modality.present_I) for modality in self.modalities.values()}
+        if len(lengths) != 1:
+            raise ValueError(f"Expected at least one modality, all of the same items, got lengths {sorted(lengths)}.")
+
+    @property
+    def num_items(self) -> int:
+        """I."""
+        return len(next(iter(self.modalities.values())).present_I)
+
+
+def extract_features(
+    dataset: Dataset,
+    is_warm_I: np.ndarray,
+    config: FeaturesConfig = FeaturesConfig(),  # noqa: B008 (frozen)
+    progress: Progress = silent,
+    device: str = "cpu",
+) -> ItemFeatures:
+    """Every modality that the dataset has (or `config.use` names), without those that not a single item has.
+
+    Raises GraphRecError where nothing is left, `use` names what is not there, CLIP cannot be loaded, or own vectors
+    belong to other items.
+    """
+    encoders = FeatureEncoders.fit(dataset, is_warm_I, config, progress)
+    fitted = {*encoders.own, *encoders.clip_kinds, *([WORDS] if encoders.words else [])}
+    fitted |= {ATTRIBUTE_PREFIX + name for name in encoders.attributes.names}
+    features = encoders.encode(dataset.catalogue, dataset.own_vectors, progress, device) if fitted else None
+    found = features.modalities if features else {}
+    modalities = {name: modality for name, modality in found.items() if modality.num_present}
+    if features is None or not modalities:
+        raise GraphRecError(
+            f"No item of {dataset.name!r} has a picture, text, attribute or vector to learn from: "
+            "name some in dataset.yaml (text, categorical, multi_valued, numeric, image, vectors)."
+        )
+    empty = tuple(
+        f"{name}: left out, it tells nothing about the warm items."
+        for name in _chosen(dataset, config)
+        if name not in fitted
+    )
+    return replace(features, modalities=modalities, notes=features.notes + empty)
+
+
+def _available(dataset: Dataset) -> list[str]:
+    catalogue = dataset.catalogue
+    has_text = any(text.strip() for text in catalogue.text)
+    names = [IMAGE] if catalogue.image_root is not None and (catalogue.image != "").any() else []
+    names += [TEXT, WORDS] if has_text else []
+    names += [ATTRIBUTE_PREFIX + name for name in catalogue.attributes.names]
+    return list(dict.fromkeys([*names, *dataset.own_vectors]))
+
+
+def _chosen(dataset: Dataset, config: FeaturesConfig) -> list[str]:
+    available = _available(dataset)
+    if config.use is None:
+        return available
+    chosen: set[str] = set()
+    for wanted in config.use:
+        group = ATTRIBUTE_PREFIX if wanted == ATTRIBUTES else None
+        matches = [name for name in available if name == wanted or (group and name.startswith(group))]
+        if not matches:
+            raise GraphRecError(
+                f"features.use: {wanted!r} is not among what {dataset.name!r} has: {', '.join(available) or 'nothing'}."
+            )
+        chosen.update(matches)
+    return [name for name in available if name in chosen]
+
+
+def _encode_images(clip: ClipEncoder, catalogue: Catalogue, progress: Progress) -> tuple[Modality, str]:
+    """Each distinct picture once: the sizes and colours of one product often share theirs."""
+    code_I, image_U = pd.factorize(np.array([image or None for image in catalogue.image], dtype=object))
+    root = Path() if catalogue.image_root is None else catalogue.image_root
+    is_inside_U = np.array([_stays_inside(root.resolve(), root / image) for image in image_U], dtype=bool)
+    x_UD = np.zeros((len(image_U), clip.dim), dtype=np.float32)
+    present_U = np.zeros(len(image_U), dtype=bool)
+    paths = {str(root / image): image for image in image_U[is_inside_U]}
+    x_UD[is_inside_U], present_U[is_inside_U], problems = clip.encode_images([Path(p) for p in paths], progress)
+    reasons = {paths[path]: reason for path, reason in problems.items()}
+    reasons |= dict.fromkeys(image_U[~is_inside_U], "leaves the dataset folder through a link")
+    row_I = np.where((code_I >= 0) & np.append(present_U, False)[code_I], code_I, -1)
+    return Modality.from_rows(x_UD, row_I), f"CLIP {clip.config}{_summed_up(reasons)}"
+
+
+def _encode_texts(clip: ClipEncoder, catalogue: Catalogue, progress: Progress) -> tuple[Modality, str]:
+    code_I, text_U = pd.factorize(np.array([text.strip() or None for text in catalogue.text], dtype=object))
+    return Modality.from_rows(clip.encode_texts(list(text_U), progress), code_I), f"CLIP {clip.config}"
+
+
+def _stays_inside(resolved_root: Path, path: Path) -> bool:
+    try:
+        return path.resolve().is_relative_to(resolved_root)
+    except (OSError, RuntimeError):  # a loop of links
+        return False
+
+
+def _join_own(name: str, num_features: int, vectors: OwnVectors | None, catalogue: Catalogue) -> tuple[Modality, str]:
+    if vectors is None:
+        rows = np.full(len(catalogue), -1)
+        return Modality.from_rows(np.zeros((0, num_features), dtype=np.float32), rows), "no own vectors given"
+    if vectors.x_RF.shape[1] != num_features:
+        raise GraphRecError(
+            f"Vectors {name!r}: expected {num_features} numbers each, as the features were fitted on, "
+            f"got {vectors.x_RF.shape[1]}."
+        )
+    modality, num_strangers = join_own_vectors(name, vectors, catalogue)
+    strangers = f"; {num_strangers:,} vectors belong to no item" if num_strangers else ""
+    return modality, f"your own vectors, frozen{strangers}"
+
+
+def _counted(modality: Modality) -> str:
+    return f"{modality.num_features} features for {modality.num_present:,} of {len(modality.present_I):,} items"
+
+
+def _summed_up(reasons: dict[str, str]) -> str:
+    example = {reason: image for image, reason in reversed(reasons.items())}
+    counts = Counter(reasons.values()).most_common()
+    return "".join(f"; {count:,} × {reason}, such as {example[reason]}" for reason, count in counts)
+
+
+def _stand_in_note(kinds: tuple[str, ...]) -> str:
+    return (
+        f"STAND-IN: {' and '.join(kinds)} vectors come from a tiny CLIP with RANDOM weights that knows nothing about "
+        "pictures or words; set clip.model and clip.pretrained for real ones, or bring your own vectors."
+    )

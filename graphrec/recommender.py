@@ -1,0 +1,196 @@
+"""The recommender: fit on a dataset, recommend, export its vectors, save and load."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Literal, Self
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+from graphrec.config import GraphRecConfig
+from graphrec.data.dataset import Dataset, Truth
+from graphrec.errors import GraphRecError
+from graphrec.evaluation.ranking import RankedLists, rank_by_vectors
+from graphrec.features.blocks import FeatureBlocks, standardise
+from graphrec.features.extract import ItemFeatures, extract_features
+from graphrec.graph.interaction_graph import InteractionGraph
+from graphrec.models.fallback import sources
+from graphrec.models.graph_model import GraphModel, fit_graph_model
+from graphrec.progress import Progress, silent
+from graphrec.retrieval.embeddings import Embeddings
+from graphrec.retrieval.item_index import ItemIndex
+from graphrec.run_folder import Run, read_run, write_run
+
+Device = Literal["auto", "cpu", "cuda"]
+
+
+class Recommender:
+    """Content vectors for new items, graph vectors for touched ones, one index over both.
+
+    After `fit` or `load`: `train_` (the training data), `features_`, `model_` and `index_`.
+    """
+
+    def __init__(self, config: GraphRecConfig | None = None, device: Device = "auto") -> None:
+        self.config = config or GraphRecConfig()
+        self.device = device
+
+    def fit(self, train: Dataset, progress: Progress = silent) -> Self:
+        """Encode the items, train the encoder, fit the content head, build the index.
+
+        Only `train.interactions` are learned from; held-out truths that the dataset carries are not looked at. Items
+        without an interaction contribute nothing and get their content vector. Raises GraphRecError where there is too
+        little to learn from.
+        """
+        is_warm_I = train.interactions.item_degree() > 0
+        device = _resolve(self.device)
+        features = extract_features(train, is_warm_I, self.config.features, progress, device)
+        blocks = standardise(features, is_warm_I)
+        model = fit_graph_model(train, blocks, self.config.model, self.config.seed, device, progress)
+        index = ItemIndex.build(model.served_ID, self.config.index)
+        return self._hold(Run(self.config, train, features, model, index))
+
+    def recommend(self, user_ids: Sequence[str], k: int = 20, exclude_seen: bool = True) -> pd.DataFrame:
+        """The k best items for each known user: columns user_id, rank (from 1), item_id, score, title, degree, source.
+
+        Items the user has touched are left out unless asked for. A user gets fewer than k rows only where fewer items
+        are eligible. Raises GraphRecError for a user who is unknown or has no history.
+        """
+        _check_k(k)
+        users = self._known_users(user_ids)
+        seen = self.seen[users] if exclude_seen else None
+        found = self.index_.search(self.queries(users), k, exclude=seen)
+        return self._table(found.items_BK, found.scores_BK, {"user_id": np.asarray(user_ids, dtype=object)})
+
+    def recommend_from_items(self, item_ids: Sequence[str], k: int = 20) -> pd.DataFrame:
+        """The k best items for a visitor with this basket, without training: columns as `recommend`, no user_id.
+
+        The visitor is encoded as a user with these items would be; the items themselves are left out. Raises
+        GraphRecError for an unknown item or an empty list.
+        """
+        _check_k(k)
+        items = self.train_.catalogue.id_index.get_indexer(list(item_ids))
+        if not len(items) or (items < 0).any():
+            unknown = f"unknown item {item_ids[int(np.argmin(items))]!r}" if len(items) else "no item given"
+            raise GraphRecError(f"Cannot recommend from items: {unknown}; expected ids from the catalogue.")
+        items = np.unique(items)
+        model = self.model_
+        vector_1D = model.encoder.encode_users(model.encoded.states_LID, [items])
+        query_1D = model.scale.query(vector_1D, model.choices.popularity_weight)
+        found = self.index_.search(query_1D, k, exclude=[items])
+        return self._table(found.items_BK, found.scores_BK, {})
+
+    def rank(
+        self, users: np.ndarray, pool: np.ndarray, seen: sp.csr_matrix | None, k: int, popularity: bool = True
+    ) -> RankedLists:
+        """The graph arm of a comparison: exact ranking of a pool for user indices (see `baselines.arm.Arm`)."""
+        return rank_by_vectors(self.queries(users, popularity), self.model_.served_ID, pool, seen, k)
+
+    def queries(self, users: np.ndarray, popularity: bool = True) -> np.ndarray:
+        """What is searched with for these user indices, (B, D + 1) float32; the popularity term can be switched off."""
+        model = self.model_
+        q_BD = model.encoded.q_UD[users]
+        if popularity:
+            return model.scale.query(q_BD, model.choices.popularity_weight)
+        return model.scale.personal_query(q_BD)
+
+    def embeddings(self, kind: Literal["item", "user"] = "item") -> Embeddings:
+        """Served item vectors, or user queries: their inner product is the score that `recommend` ranks by."""
+        if kind == "item":
+            model = self.model_
+            source = sources(model.degree_I, model.choices.half_degree)
+            return Embeddings(self.train_.catalogue.item_ids, np.asarray(model.served_ID), model.degree_I, source)
+        degree_U = self.train_.interactions.user_degree()
+        source_U = np.where(degree_U > 0, "graph", "none").astype(object)
+        return Embeddings(self.train_.user_ids, self.queries(np.arange(len(degree_U))), degree_U, source_U)
+
+    def save(self, folder: str | Path, held_out: Mapping[str, Truth] | None = None) -> Path:
+        """Write a run folder, whole or not at all; an earlier run there is replaced, anything else is refused.
+
+        `held_out` are the truths that were kept out of the training data, by name: `eval` finds them there.
+        """
+        run = Run(self.config, self.train_, self.features_, self.model_, self.index_, dict(held_out or {}))
+        write_run(run, Path(folder))
+        return Path(folder)
+
+    @classmethod
+    def load(cls, folder: str | Path, device: Device = "auto") -> "Recommender":
+        """Read a run folder. Raises GraphRecError where it is missing, newer than this version, or a file was changed."""
+        run = read_run(Path(folder), _resolve(device))
+        return cls(run.config, device)._hold(run)
+
+    @cached_property
+    def version(self) -> str:
+        """Twelve hex digits that change with any served vector: vectors of different versions are not comparable."""
+        return hashlib.sha256(np.ascontiguousarray(self.model_.served_ID).tobytes()).hexdigest()[:12]
+
+    @cached_property
+    def blocks(self) -> FeatureBlocks:
+        """The features as every arm sees them; baselines are fitted from the same."""
+        return standardise(self.features_, self.model_.degree_I > 0)
+
+    @cached_property
+    def graph(self) -> InteractionGraph:
+        """The training graph."""
+        return InteractionGraph.from_interactions(self.train_.interactions)
+
+    @cached_property
+    def seen(self) -> sp.csr_matrix:
+        """Users × items: the training pairs."""
+        return self.train_.interactions.user_item_matrix()
+
+    def _hold(self, run: Run) -> Self:
+        self.train_: Dataset = run.train
+        self.features_: ItemFeatures = run.features
+        self.model_: GraphModel = run.model
+        self.index_: ItemIndex = run.index
+        self.held_out_: dict[str, Truth] = run.held_out
+        return self
+
+    def _known_users(self, user_ids: Sequence[str]) -> np.ndarray:
+        if isinstance(user_ids, str):
+            raise GraphRecError(f"Expected a list of user ids, got the string {user_ids!r}: write [{user_ids!r}].")
+        users = self.train_.user_id_index.get_indexer(list(user_ids))
+        for user_id, user in zip(user_ids, users, strict=True):
+            if user < 0:
+                raise GraphRecError(
+                    f"Unknown user {user_id!r}: not in the training data. For a visitor, give items they like instead."
+                )
+            if self.seen.indptr[user] == self.seen.indptr[user + 1]:
+                raise GraphRecError(
+                    f"User {user_id!r} has no interaction in the training data. Give items they like instead."
+                )
+        return users
+
+    def _table(self, items_BK: np.ndarray, scores_BK: np.ndarray, columns: dict[str, np.ndarray]) -> pd.DataFrame:
+        row, place = np.nonzero(items_BK >= 0)
+        item = items_BK[row, place]
+        model, catalogue = self.model_, self.train_.catalogue
+        return pd.DataFrame(
+            {
+                **{name: values[row] for name, values in columns.items()},
+                "rank": place + 1,
+                "item_id": catalogue.item_ids[item],
+                "score": scores_BK[row, place],
+                "title": catalogue.title[item],
+                "degree": model.degree_I[item],
+                "source": sources(model.degree_I[item], model.choices.half_degree),
+            }
+        )
+
+
+def _check_k(k: int) -> None:
+    if k < 1:
+        raise GraphRecError(f"Expected k of at least 1, got {k}.")
+
+
+def _resolve(device: Device) -> str:
+    import torch
+
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if device == "cuda" and not torch.cuda.is_available():
+        raise GraphRecError("No CUDA device is available: use device auto or cpu.")
+    return device

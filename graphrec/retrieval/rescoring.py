@@ -1,0 +1,130 @@
+"""From a source of candidates to an exact order: fetch more than asked, score again in float64, stop when sure.
+
+Shapes: B queries, b of one block, I items, D dimensions, K ranks, n candidates per query, N eligible pairs of a block.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from graphrec.retrieval.exclusion import Exclusion
+from graphrec.retrieval.found import Found
+
+_MARGIN = 16  # candidates beyond k and the excluded ones in the first fetch
+_PAIRS = 2**20  # candidates of a block: bounds its working memory to some 50 MB
+_RESCORED_BYTES = 2**25  # of vectors widened to float64 at a time
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where candidates come from."""
+
+    fetch: Callable[[np.ndarray, int], tuple[np.ndarray, np.ndarray]]
+    """(query_bD, n) → first scores (b, n), float32, falling, and item indices (b, n), -1 where no more were found."""
+    most: int
+    """Largest n worth asking for; queries that are not settled by then go on to the next source."""
+    complete: bool
+    """Whether the `most` first candidates are all items that may be answered."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked of the sources."""
+
+    query_BD: np.ndarray
+    vectors_ID: np.ndarray
+    k: int
+    excluded: Exclusion
+    error_B: np.ndarray
+    """The most by which a first score can differ from the final one, float64."""
+
+
+def best_items(request: Request, sources: Sequence[Source]) -> Found:
+    """The k best eligible items of each query; the last source must be complete.
+
+    A query is settled when its k-th final score is beyond what an item that was not fetched can reach, ties included:
+    above the last fetched first score plus the error. Until then n doubles. An answer depends on its own query only.
+    """
+    found = Found(
+        np.full((len(request.query_BD), request.k), -1, dtype=np.int64),
+        np.full((len(request.query_BD), request.k), np.nan, dtype=np.float32),
+    )
+    rows = np.arange(len(request.query_BD))
+    for source in sources:
+        rows = _settle(request, source, rows, found)
+    return found
+
+
+def product_error(query_BD: np.ndarray, largest_norm: float) -> np.ndarray:
+    """Bound on |float32 inner product − exact one rounded to float32|, float64 (B,); norms of the items ≤ largest_norm.
+
+    A sum of D rounded products in any order is off by at most D·u/(1 − D·u)·‖q‖·‖v‖ with u = 2⁻²⁴ (Higham 2002,
+    section 3.1); one more u for rounding the exact product, one for an extra dimension, one for our own norms.
+
+    Raises ValueError where a product could leave the range of float32, or a query is not finite.
+    """
+    product_B = np.sqrt(np.einsum("bd,bd->b", query_BD, query_BD, dtype=np.float64)) * largest_norm
+    if not (product_B < np.finfo(np.float32).max).all():  # written so that nan fails too
+        raise ValueError("Expected finite queries with products below the float32 maximum.")
+    terms = query_BD.shape[1] + 3
+    rounding = terms * 2.0**-24
+    return rounding / (1 - rounding) * product_B + terms * float(np.finfo(np.float32).tiny)
+
+
+def _settle(request: Request, source: Source, rows: np.ndarray, found: Found) -> np.ndarray:
+    """Answers as many of these queries as the source can; returns the others."""
+    needed_B = request.k + request.excluded.count_B + _MARGIN
+    for n in _doubling(source.most):
+        is_last = source.complete and n == source.most
+        due = rows if is_last else rows[needed_B[rows] <= n]
+        step = max(1, _PAIRS // n)
+        for start in range(0, len(due), step):
+            block = due[start : start + step]
+            settled_b = _answer(request, source, block, n, found) | is_last
+            rows = np.setdiff1d(rows, block[settled_b], assume_unique=True)
+    return rows
+
+
+def _answer(request: Request, source: Source, rows: np.ndarray, n: int, found: Found) -> np.ndarray:
+    """Writes the best of n candidates into the lists of these queries; returns which are sure, bool (b,)."""
+    query_bD = request.query_BD[rows]
+    first_bn, items_bn = source.fetch(query_bD, n)
+    row_N, column_N = np.nonzero((items_bn >= 0) & ~request.excluded.contains(rows, items_bn))
+    item_N = items_bn[row_N, column_N]
+    score_N = _inner_products(query_bD, row_N, request.vectors_ID, item_N)
+    order_N = np.lexsort((item_N, -score_N, row_N))
+    # Sorting moves pairs only within their query, so row_N holds for the sorted pairs as well.
+    rank_N = np.arange(len(row_N)) - np.searchsorted(row_N, row_N)
+    chosen_N = rank_N < request.k
+    best_N = order_N[chosen_N]
+    found.items_BK[rows] = -1
+    found.scores_BK[rows] = np.nan
+    found.items_BK[rows[row_N[chosen_N]], rank_N[chosen_N]] = item_N[best_N]
+    found.scores_BK[rows[row_N[chosen_N]], rank_N[chosen_N]] = score_N[best_N]
+    kth_b = found.scores_BK[rows, -1].astype(np.float64)  # nan where fewer than k were eligible: never sure
+    beyond_reach_b = kth_b > first_bn[:, -1].astype(np.float64) + request.error_B[rows]
+    source_is_dry_b = items_bn[:, -1] < 0
+    return beyond_reach_b | (source_is_dry_b & ~np.isnan(kth_b))
+
+
+def _inner_products(query_bD: np.ndarray, row_N: np.ndarray, vectors_ID: np.ndarray, item_N: np.ndarray) -> np.ndarray:
+    """Products of single pairs in float64, rounded to float32."""
+    score_N = np.empty(len(row_N), dtype=np.float32)
+    step = max(1, _RESCORED_BYTES // (24 * query_bD.shape[1]))
+    for start in range(0, len(row_N), step):
+        part = slice(start, start + step)
+        query_nD = query_bD[row_N[part]].astype(np.float64)
+        vector_nD = np.asarray(vectors_ID[item_N[part]]).astype(np.float64)
+        score_N[part] = np.einsum("nd,nd->n", query_nD, vector_nD)
+    return score_N
+
+
+def _doubling(most: int) -> Iterator[int]:
+    """32, 64, … and at last `most` itself."""
+    n = 32
+    while n < most:
+        yield n
+        n *= 2
+    if most:
+        yield most

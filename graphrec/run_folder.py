@@ -1,0 +1,210 @@
+"""The files of a run: everything that `recall`, `eval` and `export` need, without the dataset it was trained from."""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import safetensors.torch
+import yaml
+
+from graphrec.artifact import read_manifest, write_artifact
+from graphrec.config import GraphRecConfig
+from graphrec.data.catalogue import Attributes, Catalogue
+from graphrec.data.dataset import Dataset, SetAside, Truth
+from graphrec.data.fingerprint import fingerprint
+from graphrec.data.interactions import Interactions
+from graphrec.data.set_aside import write_set_aside
+from graphrec.features.extract import ItemFeatures
+from graphrec.features.storage import read_features, write_features
+from graphrec.models.graph_model import FittedChoices, GraphModel
+from graphrec.models.graphsage import Encoded, GraphSAGE
+from graphrec.models.ridge import HeadSettings
+from graphrec.models.scoring import QueryScale
+from graphrec.retrieval.item_index import ItemIndex
+
+_ARRAYS: dict[str, Callable[[GraphModel], np.ndarray]] = {
+    "served": lambda model: model.served_ID,
+    "content": lambda model: model.content_ID,
+    "graph": lambda model: model.encoded.z_ID,
+    "users": lambda model: model.encoded.q_UD,
+    "item_states": lambda model: model.encoded.states_LID,
+    "score_covariance": lambda model: model.scale.covariance_DD,
+    "average_query": lambda model: model.scale.average_D,
+    "degree": lambda model: model.degree_I,
+}
+
+
+@dataclass(frozen=True)
+class Run:
+    """A fitted recommender with the data it was fitted on and what was held out of it."""
+
+    config: GraphRecConfig
+    train: Dataset
+    features: ItemFeatures
+    model: GraphModel
+    index: ItemIndex
+    held_out: dict[str, Truth] = field(default_factory=dict)
+
+
+def write_run(run: Run, folder: Path) -> None:
+    """Write the run whole or not at all; see `artifact.write_artifact` for what may be replaced."""
+    interactions = run.train.interactions
+    write_artifact(
+        folder,
+        lambda place: _write_files(run, place),
+        {
+            "dataset": run.train.name,
+            "data_fingerprint": fingerprint(run.train),
+            "items": interactions.num_items,
+            "users": interactions.num_users,
+            "interactions": len(interactions),
+            "dimension": int(run.model.served_ID.shape[1]),
+        },
+    )
+
+
+def read_run(folder: Path, device: str = "cpu") -> Run:
+    """Read a run after checking every file against the manifest. Raises GraphRecError in one line where one differs."""
+    read_manifest(folder)
+    config = GraphRecConfig.model_validate(yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8")))
+    train = _read_dataset(folder)
+    features = read_features(folder / "features")
+    # Large arrays stay on disk until they are used.
+    arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in _ARRAYS}
+    choices = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    head = HeadSettings(**choices.pop("head"))
+    num_features = sum(modality.num_features for modality in features.modalities.values())
+    encoder = GraphSAGE(len(train.catalogue), num_features, config.model.encoder)
+    encoder.load_state_dict(safetensors.torch.load_file(folder / "encoder.safetensors"))
+    model = GraphModel(
+        encoder=encoder.to(device).eval(),
+        encoded=Encoded(arrays["graph"], arrays["users"], arrays["item_states"]),
+        scale=QueryScale(arrays["score_covariance"], arrays["average_query"]),
+        choices=FittedChoices(head=head, **choices),
+        content_ID=arrays["content"],
+        served_ID=arrays["served"],
+        degree_I=np.asarray(arrays["degree"]),
+    )
+    index = ItemIndex.load(folder / "recall.faiss", arrays["served"], config.index)
+    held_out = {path.stem: _read_truth(path) for path in sorted((folder / "held_out").glob("*.parquet"))}
+    return Run(config, train, features, model, index, held_out)
+
+
+def _write_files(run: Run, folder: Path) -> None:
+    (folder / "config.yaml").write_text(run.config.to_yaml(), encoding="utf-8")
+    # What was chosen inside the training data; figures on held-out data come from an evaluation.
+    (folder / "metrics.json").write_text(json.dumps(_choices(run.model.choices), indent=2), encoding="utf-8")
+    _write_dataset(run.train, folder)
+    write_features(run.features, folder / "features")
+    for name, pick in _ARRAYS.items():
+        np.save(folder / f"{name}.npy", np.ascontiguousarray(pick(run.model)), allow_pickle=False)
+    weights = {name: tensor.cpu().contiguous() for name, tensor in run.model.encoder.state_dict().items()}
+    safetensors.torch.save_file(weights, folder / "encoder.safetensors")
+    run.index.save(folder / "recall.faiss")
+    if len(run.train.set_aside):
+        write_set_aside(run.train.set_aside, folder / "set_aside.csv")
+    (folder / "held_out").mkdir()
+    for name, truth in run.held_out.items():
+        _write_truth(truth, folder / "held_out" / f"{name}.parquet")
+
+
+def _choices(choices: FittedChoices) -> dict[str, Any]:
+    return {**asdict(replace(choices)), "head": choices.head.model_dump()}
+
+
+def _write_dataset(dataset: Dataset, folder: Path) -> None:
+    catalogue, attributes, events = dataset.catalogue, dataset.catalogue.attributes, dataset.interactions
+    columns = {
+        "item_id": pa.array(catalogue.item_ids, pa.string()),
+        "title": pa.array(catalogue.title, pa.string()),
+        "text": pa.array(catalogue.text, pa.string()),
+        "image": pa.array(catalogue.image, pa.string()),
+        "site": pa.array(catalogue.site, pa.string()),
+        **{f"categorical:{name}": pa.array(values, pa.string()) for name, values in attributes.categorical.items()},
+        **{
+            f"multi_valued:{name}": pa.array([list(one) for one in values], pa.list_(pa.string()))
+            for name, values in attributes.multi_valued.items()
+        },
+        **{f"numeric:{name}": pa.array(values, pa.float64()) for name, values in attributes.numeric.items()},
+    }
+    pq.write_table(pa.table(columns), folder / "items.parquet")
+    pq.write_table(pa.table({"user_id": pa.array(dataset.user_ids, pa.string())}), folder / "users.parquet")
+    table = {
+        "user_index": events.user_index_E,
+        "item_index": events.item_index_E,
+        "weight": events.weight_E,
+        "timestamp": events.timestamp_E,
+        "site_index": events.site_index_E,
+    }
+    pq.write_table(pa.table(table), folder / "interactions.parquet")
+    about = {"name": dataset.name, "site_names": list(dataset.site_names)}
+    (folder / "dataset.json").write_text(json.dumps(about, indent=2), encoding="utf-8")
+
+
+def _read_dataset(folder: Path) -> Dataset:
+    about = json.loads((folder / "dataset.json").read_text(encoding="utf-8"))
+    items = pq.read_table(folder / "items.parquet")
+    events = pd.read_parquet(folder / "interactions.parquet")
+    user_ids = _strings(pq.read_table(folder / "users.parquet")["user_id"])
+    return Dataset(
+        name=about["name"],
+        catalogue=Catalogue(
+            item_ids=_strings(items["item_id"]),
+            title=_strings(items["title"]),
+            text=_strings(items["text"]),
+            image=_strings(items["image"]),
+            image_root=None,
+            site=_strings(items["site"]),
+            attributes=Attributes(
+                categorical={name: _strings(items[column]) for column, name in _columns(items, "categorical")},
+                multi_valued={
+                    name: [tuple(values) for values in items[column].to_pylist()]
+                    for column, name in _columns(items, "multi_valued")
+                },
+                numeric={name: items[column].to_numpy() for column, name in _columns(items, "numeric")},
+            ),
+        ),
+        user_ids=user_ids,
+        site_names=tuple(about["site_names"]),
+        interactions=Interactions(
+            num_users=len(user_ids),
+            num_items=items.num_rows,
+            user_index_E=events["user_index"].to_numpy(),
+            item_index_E=events["item_index"].to_numpy(),
+            weight_E=events["weight"].to_numpy(),
+            timestamp_E=events["timestamp"].to_numpy(),
+            site_index_E=events["site_index"].to_numpy(),
+        ),
+        set_aside=SetAside(),
+    )
+
+
+def _columns(items: pa.Table, kind: str) -> list[tuple[str, str]]:
+    return [(column, column.partition(":")[2]) for column in items.column_names if column.startswith(f"{kind}:")]
+
+
+def _strings(column: pa.ChunkedArray) -> np.ndarray:
+    return column.to_numpy().astype(object)
+
+
+def _write_truth(truth: Truth, path: Path) -> None:
+    table = pa.table({"user_index": truth.user_index_P, "item_index": truth.item_index_P})
+    if truth.candidates is not None:
+        table = table.replace_schema_metadata({"candidates": json.dumps(truth.candidates.tolist())})
+    pq.write_table(table, path)
+
+
+def _read_truth(path: Path) -> Truth:
+    table = pq.read_table(path)
+    candidates = (table.schema.metadata or {}).get(b"candidates")
+    return Truth(
+        table["user_index"].to_numpy(),
+        table["item_index"].to_numpy(),
+        None if candidates is None else np.array(json.loads(candidates), dtype=np.int64),
+    )

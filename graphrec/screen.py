@@ -1,0 +1,199 @@
+"""What the command line shows: progress bars, tables and one-line errors. Nothing is computed here."""
+
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+import pandas as pd
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress as RichProgress
+from rich.table import Column, Table
+
+from graphrec.comparison import Comparison, PoolResult
+from graphrec.data.check import CheckReport, Coverage
+from graphrec.evaluation.intervals import Verdict
+from graphrec.models.graph_model import FittedChoices
+
+T = TypeVar("T")
+
+_VERDICT_STYLE = {Verdict.HELPS: "green", Verdict.HURTS: "red", Verdict.NO_DIFFERENCE_SHOWN: "yellow"}
+
+
+class ProgressBars:
+    """A `Progress` that draws bars on a console (standard error, so that answers on standard output stay clean)."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+
+    def __call__(self, steps: Iterable[T], description: str, total: int | None = None) -> Iterator[T]:
+        """A bar over `steps`; it ends full when the loop ends early, as it does when training stops by itself."""
+        columns = (
+            TextColumn("{task.description:<42}"),
+            BarColumn(bar_width=28),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(elapsed_when_finished=True),
+        )
+        if total is None and hasattr(steps, "__len__"):
+            total = len(steps)
+        with RichProgress(*columns[:4], console=self.console) as bars:
+            task, done = bars.add_task(description, total=total), 0
+            try:
+                for step in steps:
+                    yield step
+                    done += 1
+                    bars.update(task, completed=done)
+            finally:
+                bars.update(task, total=max(done, 1), completed=max(done, 1))
+
+
+def recommendations_table(table: pd.DataFrame, title: str) -> Table:
+    """Ranked items, one row each."""
+    shown = Table(title=title, title_justify="left", header_style="bold")
+    if "user_id" in table:
+        shown.add_column("user", no_wrap=True)
+    shown.add_column("#", justify="right")
+    shown.add_column("item", no_wrap=True)
+    shown.add_column("title", overflow="ellipsis", no_wrap=True, max_width=48)
+    shown.add_column("score", justify="right")
+    shown.add_column("degree", justify="right")
+    shown.add_column("source")
+    styles = {"content": "cyan", "blend": "magenta", "graph": "green"}
+    for row in table.itertuples(index=False):
+        cells = [str(row.rank), str(row.item_id), str(row.title) or "[dim]untitled[/dim]", f"{row.score:.3f}"]
+        source = f"[{styles.get(str(row.source), 'white')}]{row.source}[/]"
+        user = [str(row.user_id)] if "user_id" in table else []
+        shown.add_row(*user, *cells, str(row.degree), source)
+    return shown
+
+
+def pool_tables(result: PoolResult) -> list[Table | str]:
+    """The arms of one pool, the differences, and the conclusion."""
+    metrics = list(result.arms[0].metrics)
+    arms = Table(title=f"[bold]{result.pool} pool[/]: {result.description}", title_justify="left", header_style="bold")
+    arms.add_column("arm")
+    for name in metrics:
+        arms.add_column(name, justify="right")
+    for name in metrics[:2]:
+        arms.add_column(f"{name}\npopularity off", justify="right", style="dim")
+    best = {name: max(arm.metrics[name] for arm in result.arms) for name in metrics}
+    for arm in result.arms:
+        cells = [
+            f"[bold]{arm.metrics[n]:.4f}[/]" if arm.metrics[n] == best[n] else f"{arm.metrics[n]:.4f}" for n in metrics
+        ]
+        off = arm.metrics_without_popularity
+        arms.add_row(arm.arm, *cells, *(f"{off[n]:.4f}" if off else "" for n in metrics[:2]))
+    shown: list[Table | str] = [arms, f"[dim]{result.coverage}[/]"]
+    if result.differences:
+        shown.append(_differences_table(result))
+        shown.append(f"In the {result.pool} pool: [bold]{result.conclusion}[/].")
+    return shown
+
+
+def _differences_table(result: PoolResult) -> Table:
+    shown = Table(title="graph - content, paired over users", title_justify="left", header_style="bold")
+    shown.add_column("metric")
+    shown.add_column("popularity")
+    shown.add_column("difference", justify="right")
+    shown.add_column("95 % interval", justify="right")
+    shown.add_column("smallest detectable", justify="right")
+    shown.add_column("verdict")
+    for one in result.differences:
+        interval = one.interval
+        shown.add_row(
+            one.metric,
+            "on" if one.popularity else "off",
+            f"{interval.difference:+.4f}",
+            f"{interval.low:+.4f} … {interval.high:+.4f}",
+            f"{interval.smallest_detectable:.4f}",
+            f"[{_VERDICT_STYLE[one.verdict]}]{one.verdict}[/]",
+        )
+    return shown
+
+
+def print_comparison(console: Console, comparison: Comparison) -> None:
+    """All pools, one below the other."""
+    for result in comparison.pools:
+        for part in pool_tables(result):
+            console.print(part)
+        console.print()
+
+
+def print_choices(console: Console, choices: FittedChoices) -> None:
+    """What training chose on masked items."""
+    weights = ", ".join(f"{name} {value:.3g}" for name, value in choices.head.weights.items())
+    console.print(
+        f"Chosen on items masked inside the training data: {choices.epochs} epochs, head weights {weights}, "
+        f"penalty {choices.head.penalty:.3g}, popularity {choices.popularity_weight:g}, half graph at degree "
+        f"{choices.half_degree:g} (NDCG@20 there {choices.masked_ndcg:.3f}, a validation figure).",
+        style="dim",
+    )
+
+
+def print_check(console: Console, report: CheckReport) -> None:
+    """The whole report, warnings last so that they are read."""
+    console.print(
+        f"[bold]{report.name}[/]: {report.items:,} items, {report.users:,} users, {report.events:,} events in "
+        f"{report.pairs:,} distinct pairs (density {report.density:.3%}), {report.cold_items:,} items without any event"
+    )
+    if report.first_event:
+        console.print(f"events from {report.first_event} to {report.last_event}")
+    if report.sites:
+        sites = Table("site", *(_right(name) for name in ("items", "users", "events")), header_style="bold")
+        for site in report.sites:
+            sites.add_row(site.name, f"{site.items:,}", f"{site.users:,}", f"{site.events:,}")
+        console.print(sites)
+        console.print(f"{report.shared_users:,} users have events on more than one site")
+    console.print(_coverage_table(report))
+    console.print(_degree_table(report))
+    for split in report.splits:
+        pool = f", {split.candidates:,} candidates" if split.candidates is not None else ""
+        console.print(
+            f"split [bold]{split.name}[/]: {split.pairs:,} pairs of {split.users:,} users on {split.items:,} items "
+            f"({split.cold_items:,} of them cold), {split.new_users:,} users without history{pool}"
+        )
+    _print_left_over(console, report)
+    for note in report.notes:
+        console.print(f"[dim]note: {note}[/]")
+    for warning in report.warnings:
+        console.print(f"[yellow]![/] {warning}")
+
+
+def _coverage_table(report: CheckReport) -> Table:
+    shown = Table("modality", _right("items"), _right("share"), header_style="bold")
+    rows: list[tuple[str, Coverage | None]] = [
+        ("title", report.titles),
+        ("text", report.texts),
+        ("picture named", report.pictures.named),
+        ("picture usable", report.pictures.usable),
+        *((f"attribute {name}", coverage) for name, coverage in report.attributes.items()),
+        *((f"own vectors: {name}", coverage) for name, coverage in report.own_vectors.items()),
+    ]
+    for name, coverage in rows:
+        if coverage is not None:
+            shown.add_row(name, f"{coverage.items:,}", f"{coverage.share:.1%}")
+    return shown
+
+
+def _degree_table(report: CheckReport) -> Table:
+    shown = Table("degree", _right("items"), _right("users"), header_style="bold")
+    for label in report.item_degree:
+        shown.add_row(label, f"{report.item_degree[label]:,}", f"{report.user_degree[label]:,}")
+    return shown
+
+
+def _print_left_over(console: Console, report: CheckReport) -> None:
+    if report.set_aside:
+        shown = Table("rows set aside", "why", _right("rows"), header_style="bold")
+        for count in report.set_aside:
+            shown.add_row(count.file, count.reason, f"{count.rows:,}")
+        console.print(shown)
+    for reason, count in report.left_out.items():
+        console.print(f"left out as asked: {count:,} rows, {reason}")
+    for problem, count in report.pictures.problems.items():
+        example = next(one for one in report.pictures.examples if one.problem == problem)
+        console.print(f"pictures: {count:,} {problem}, such as {example.path} of item {example.item_id}")
+
+
+def _right(name: str) -> Column:
+    return Column(name, justify="right")

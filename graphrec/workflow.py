@@ -1,0 +1,107 @@
+"""What the commands do, as functions: from a dataset to a run, and from a run to an answer."""
+
+from pathlib import Path
+
+import numpy as np
+
+from graphrec.artifact import Manifest
+from graphrec.comparison import ARM_NAMES, Comparison, compare_with, pool_names
+from graphrec.config import GraphRecConfig
+from graphrec.data.dataset import Dataset, SetAside, Split, Truth
+from graphrec.data.sample_store import write_sample_store
+from graphrec.data.truth_file import read_truth
+from graphrec.errors import GraphRecError
+from graphrec.export.embeddings import Format, export_embeddings
+from graphrec.progress import Progress, silent
+from graphrec.recommender import Device, Recommender
+
+SAMPLE_STORE = Path("data/sample-store")
+RUN = Path("runs/latest")
+HELD_OUT = "held-out"
+"""Name of the split that `train` makes where the dataset brings none."""
+
+
+def open_dataset(path: Path | None, root: Path | None = None, progress: Progress = silent) -> Dataset:
+    """A dataset folder or dataset.yaml; without one the sample store, written to data/sample-store when it is not there."""
+    if path is None:
+        path = SAMPLE_STORE
+        if not path.exists():
+            write_sample_store(path, progress=progress)
+    return Dataset.load(path, root)
+
+
+def train_run(
+    dataset: Dataset,
+    config: GraphRecConfig,
+    out: Path,
+    hold_out: bool = True,
+    device: Device = "auto",
+    progress: Progress = silent,
+) -> Recommender:
+    """Hold out what the settings say (or the dataset's own splits), fit on the rest, and write the run.
+
+    With `hold_out` off everything is learned from, for use rather than for evaluation.
+    """
+    train, held_out = _hold_out(dataset, config, hold_out)
+    model = Recommender(config, device).fit(train, progress)
+    model.save(out, held_out)
+    return model
+
+
+def run_split(model: Recommender, name: str | None = None) -> Split:
+    """A held-out split of a run: the named one, or `valid`, or the one that training held out.
+
+    Raises GraphRecError where the run holds out nothing or has no such split; `test` is opened by name only.
+    """
+    held_out = model.held_out_
+    if name is None:
+        name = next((one for one in (HELD_OUT, "valid") if one in held_out), None)
+    if name is None or name not in held_out:
+        have = f"it has: {', '.join(held_out)}; choose one with --split" if held_out else "it was trained on everything"
+        wanted = "no split to evaluate on" if name is None else f"no split {name!r}"
+        raise GraphRecError(f"The run has {wanted} ({have}). Bring a file with --truth, or train with a hold-out.")
+    return Split(model.train_, held_out[name])
+
+
+def evaluate_run(
+    model: Recommender,
+    pools: str = "cold",
+    k: int = 20,
+    split: str | None = None,
+    truth: Path | None = None,
+    candidates: Path | None = None,
+    arms: tuple[str, ...] = ARM_NAMES,
+    progress: Progress = silent,
+) -> tuple[Comparison, SetAside]:
+    """Compare the arms on the run's own split, or on a truth file; also the truth file's rows that were set aside."""
+    if truth is None and candidates is not None:
+        raise GraphRecError("--candidates names the pool of a --truth file; give both.")
+    held_out, set_aside = (
+        (run_split(model, split), SetAside()) if truth is None else read_truth(model.train_, truth, candidates)
+    )
+    return compare_with(model, held_out, arms, pool_names(pools), k, progress), set_aside
+
+
+def _hold_out(dataset: Dataset, config: GraphRecConfig, hold_out: bool) -> tuple[Dataset, dict[str, Truth]]:
+    if dataset.truths:
+        return dataset, dataset.truths if hold_out else {}
+    settings = config.hold_out
+    if not hold_out or settings.cold_items == 0:
+        return dataset, {}
+    split = dataset.split_cold_items(settings.cold_items, config.seed, settings.warm_pairs)
+    return split.train, {HELD_OUT: split.truth}
+
+
+def demo_user(model: Recommender) -> str:
+    """A user to show: one with a middling history, so that the list can be understood."""
+    degree_U = model.train_.interactions.user_degree()
+    with_history = np.flatnonzero(degree_U)
+    middling = with_history[np.argsort(degree_U[with_history], kind="stable")[len(with_history) // 2]]
+    return str(model.train_.user_ids[middling])
+
+
+def export_run(model: Recommender, to: Format, out: Path) -> Manifest:
+    """Write the served item vectors and the users' queries; see `export.export_embeddings`."""
+    return export_embeddings(
+        model.embeddings("item"), model.embeddings("user"), to, out, model.version, model.config.index
+    )
