@@ -2,6 +2,7 @@
 
 import json
 import sys
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -62,14 +63,16 @@ def demo(
     model = train_run(dataset, GraphRecConfig(), out, progress=progress)
     _print_notes(screen, model.features_.notes)
     print_choices(screen, model.model_.choices)
-    screen.rule("4  recall: candidates for one user, new items among them", align="left")
+    screen.rule("4  recall: candidates for one user", align="left")
     user = demo_user(model)
-    screen.print(recommendations_table(model.recommend([user], 8).drop(columns="user_id"), f"For user {user}"))
+    screen.print(recommendations_table(model.recommend([user], 5), "From the whole catalogue"))
+    screen.print(recommendations_table(model.recommend([user], 5, only_new=True), "Of the items nobody has touched"))
     screen.rule("5  eval: did the graph beat content on the items it never saw?", align="left")
     comparison, _ = evaluate_run(model, progress=progress)
     print_comparison(screen, comparison)
     screen.print("The sample store shows the wiring; evidence comes from real data. What to run next:")
     screen.print(f"  graphrec recall --run {out} --user {user}")
+    screen.print(f"  graphrec recall --run {out} --user {user} --only-new --json")
     screen.print(f"  graphrec eval --run {out} --pool all")
     screen.print("  graphrec check my-folder && graphrec train my-folder && graphrec eval --cold-items")
 
@@ -144,6 +147,7 @@ def recall(
     ] = None,
     k: KOption = 20,
     seen: Annotated[bool, typer.Option("--include-seen", help="Also items that the user has touched.")] = False,
+    only_new: Annotated[bool, typer.Option("--only-new", help="Only items that nobody has touched yet.")] = False,
     run: RunOption = _RUN,
     as_json: JsonOption = False,
 ) -> None:
@@ -155,11 +159,11 @@ def recall(
         raise typer.BadParameter("give --user ID (one or several), or --items ID,ID,…")
     model = Recommender.load(run)
     if user is not None:
-        table, title = model.recommend(user, k, exclude_seen=not seen), f"Candidates from {run}"
+        table, title = model.recommend(user, k, not seen, only_new), f"Candidates from {run}"
     else:
         basket = [one.strip() for one in (items or "").split(",") if one.strip()]
         table, title = (
-            model.recommend_from_items(basket, k),
+            model.recommend_from_items(basket, k, only_new),
             f"Candidates from {run} for a visitor with {', '.join(basket)}",
         )
     if as_json:
@@ -226,6 +230,9 @@ def export(
 
 def main() -> None:
     """Entry point: an expected failure is one line on standard error and exit code 1."""
+    # Deprecations inside torch and its packages are not for a user of the command line.
+    warnings.filterwarnings("ignore", category=FutureWarning)
+    warnings.filterwarnings("ignore", category=DeprecationWarning)
     try:
         app()
     except GraphRecError as error:

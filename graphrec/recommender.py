@@ -37,12 +37,14 @@ class Recommender:
         self.config = config or GraphRecConfig()
         self.device = device
 
-    def fit(self, train: Dataset, progress: Progress = silent) -> Self:
+    def fit(
+        self, train: Dataset, progress: Progress = silent, held_out: Mapping[str, Truth] | None = None
+    ) -> Self:
         """Encode the items, train the encoder, fit the content head, build the index.
 
-        Only `train.interactions` are learned from; held-out truths that the dataset carries are not looked at. Items
-        without an interaction contribute nothing and get their content vector. Raises GraphRecError where there is too
-        little to learn from.
+        Only `train.interactions` are learned from. `held_out` are truths that were kept out of them, by name: they are
+        not looked at, only kept beside the model and saved with it for a later evaluation. Items without an interaction
+        contribute nothing and get their content vector. Raises GraphRecError where there is too little to learn from.
         """
         is_warm_I = train.interactions.item_degree() > 0
         device = _resolve(self.device)
@@ -50,21 +52,23 @@ class Recommender:
         blocks = standardise(features, is_warm_I)
         model = fit_graph_model(train, blocks, self.config.model, self.config.seed, device, progress)
         index = ItemIndex.build(model.served_ID, self.config.index)
-        return self._hold(Run(self.config, train, features, model, index))
+        return self._hold(Run(self.config, train, features, model, index, dict(held_out or {})))
 
-    def recommend(self, user_ids: Sequence[str], k: int = 20, exclude_seen: bool = True) -> pd.DataFrame:
+    def recommend(
+        self, user_ids: Sequence[str], k: int = 20, exclude_seen: bool = True, only_new: bool = False
+    ) -> pd.DataFrame:
         """The k best items for each known user: columns user_id, rank (from 1), item_id, score, title, degree, source.
 
-        Items the user has touched are left out unless asked for. A user gets fewer than k rows only where fewer items
-        are eligible. Raises GraphRecError for a user who is unknown or has no history.
+        Items the user has touched are left out unless asked for; `only_new` leaves the items without an edge. A user
+        gets fewer than k rows only where fewer items are eligible. Raises GraphRecError for a user who is unknown or has no history.
         """
         _check_k(k)
         users = self._known_users(user_ids)
         seen = self.seen[users] if exclude_seen else None
-        found = self.index_.search(self.queries(users), k, exclude=seen)
+        found = self.index_.search(self.queries(users), k, exclude=seen, allowed=self._new_items() if only_new else None)
         return self._table(found.items_BK, found.scores_BK, {"user_id": np.asarray(user_ids, dtype=object)})
 
-    def recommend_from_items(self, item_ids: Sequence[str], k: int = 20) -> pd.DataFrame:
+    def recommend_from_items(self, item_ids: Sequence[str], k: int = 20, only_new: bool = False) -> pd.DataFrame:
         """The k best items for a visitor with this basket, without training: columns as `recommend`, no user_id.
 
         The visitor is encoded as a user with these items would be; the items themselves are left out. Raises
@@ -79,7 +83,7 @@ class Recommender:
         model = self.model_
         vector_1D = model.encoder.encode_users(model.encoded.states_LID, [items])
         query_1D = model.scale.query(vector_1D, model.choices.popularity_weight)
-        found = self.index_.search(query_1D, k, exclude=[items])
+        found = self.index_.search(query_1D, k, exclude=[items], allowed=self._new_items() if only_new else None)
         return self._table(found.items_BK, found.scores_BK, {})
 
     def rank(
@@ -106,18 +110,15 @@ class Recommender:
         source_U = np.where(degree_U > 0, "graph", "none").astype(object)
         return Embeddings(self.train_.user_ids, self.queries(np.arange(len(degree_U))), degree_U, source_U)
 
-    def save(self, folder: str | Path, held_out: Mapping[str, Truth] | None = None) -> Path:
-        """Write a run folder, whole or not at all; an earlier run there is replaced, anything else is refused.
-
-        `held_out` are the truths that were kept out of the training data, by name: `eval` finds them there.
-        """
-        run = Run(self.config, self.train_, self.features_, self.model_, self.index_, dict(held_out or {}))
+    def save(self, folder: str | Path) -> Path:
+        """Write a run folder, whole or not at all; an earlier run there is replaced, anything else is refused."""
+        run = Run(self.config, self.train_, self.features_, self.model_, self.index_, self.held_out_)
         write_run(run, Path(folder))
         return Path(folder)
 
     @classmethod
     def load(cls, folder: str | Path, device: Device = "auto") -> "Recommender":
-        """Read a run folder. Raises GraphRecError where it is missing, newer than this version, or a file was changed."""
+        """Read a run folder. Raises GraphRecError where it is missing, from a newer version, or a file was changed."""
         run = read_run(Path(folder), _resolve(device))
         return cls(run.config, device)._hold(run)
 
@@ -148,6 +149,9 @@ class Recommender:
         self.index_: ItemIndex = run.index
         self.held_out_: dict[str, Truth] = run.held_out
         return self
+
+    def _new_items(self) -> np.ndarray:
+        return np.flatnonzero(self.model_.degree_I == 0)
 
     def _known_users(self, user_ids: Sequence[str]) -> np.ndarray:
         if isinstance(user_ids, str):

@@ -22,7 +22,7 @@ HELD_OUT = "held-out"
 
 
 def open_dataset(path: Path | None, root: Path | None = None, progress: Progress = silent) -> Dataset:
-    """A dataset folder or dataset.yaml; without one the sample store, written to data/sample-store when it is not there."""
+    """A dataset folder or dataset.yaml; without one the sample store, written to data/sample-store where it is not."""
     if path is None:
         path = SAMPLE_STORE
         if not path.exists():
@@ -43,8 +43,8 @@ def train_run(
     With `hold_out` off everything is learned from, for use rather than for evaluation.
     """
     train, held_out = _hold_out(dataset, config, hold_out)
-    model = Recommender(config, device).fit(train, progress)
-    model.save(out, held_out)
+    model = Recommender(config, device).fit(train, progress, held_out)
+    model.save(out)
     return model
 
 

@@ -233,7 +233,7 @@ def _pictures(dataset: Dataset, verify: bool, progress: Progress) -> Pictures:
     is_usable_I = is_named_I.copy()
     problems: Counter[str] = Counter()
     examples: list[PictureProblem] = []
-    for item in progress(np.flatnonzero(is_named_I).tolist(), "looking at pictures"):
+    for item in progress(np.flatnonzero(is_named_I).tolist(), "Looking at pictures"):
         problem = picture_problem(catalogue.image_root / catalogue.image[item])
         if problem is not None:
             is_usable_I[item] = False

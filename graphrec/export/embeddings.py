@@ -56,10 +56,7 @@ def export_embeddings(
         return write_artifact(out, lambda folder: _write_parquet(folder, items, users), about, kind="export")
     if to == "npy":
         return write_artifact(out, lambda folder: _write_npy(folder, items, users), about, kind="export")
-    item_index = ItemIndex.build(items.vectors, index)
-    about["index_dim"] = item_index.dim
-    if item_index.dim > items.dim:
-        about["how_to_query"] = "Append one 0 to a user vector: the index holds one dimension more than the vectors."
+    item_index = ItemIndex.build(items.vectors, index, merge_equal=False)
     return write_artifact(out, lambda folder: _write_faiss(folder, item_index, items, users), about, kind="export")
 
 

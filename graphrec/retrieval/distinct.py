@@ -11,7 +11,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Distinct:
-    """The G distinct rows of I vectors, numbered in the order of their first item, so that more items leave it alone."""
+    """The G distinct rows of I vectors, numbered in the order of their first item: adding items renumbers none."""
 
     item_G: np.ndarray
     """First item of each distinct row, int64, rising."""
@@ -36,10 +36,10 @@ class Distinct:
     def __len__(self) -> int:
         return len(self.item_G)
 
-    def expand(self, rows_bn: np.ndarray, first_bn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Distinct rows (-1: none) and their scores → as many items and scores, every row replaced by all its items.
+    def expand(self, first_bn: np.ndarray, rows_bn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Scores and distinct rows (-1: none), best first → scores and items of the same shape.
 
-        What no longer fits into n is cut off at the end.
+        Every row is replaced by all its items; what no longer fits into n is cut off at the end.
         """
         width = rows_bn.shape[1]
         size_bn = np.where(rows_bn < 0, width, self.size_G[rows_bn])  # a missing row fills up the rest
@@ -50,4 +50,4 @@ class Distinct:
         found_M = row_M >= 0
         item_M = np.full(len(row_M), -1, dtype=np.int64)
         item_M[found_M] = self.members_I[self.start_G[row_M[found_M]] + place_M[found_M]]
-        return item_M.reshape(rows_bn.shape), np.repeat(first_bn.ravel(), taken_N).reshape(rows_bn.shape)
+        return np.repeat(first_bn.ravel(), taken_N).reshape(rows_bn.shape), item_M.reshape(rows_bn.shape)

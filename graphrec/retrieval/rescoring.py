@@ -21,7 +21,11 @@ class Source:
     """Where candidates come from."""
 
     fetch: Callable[[np.ndarray, int], tuple[np.ndarray, np.ndarray]]
-    """(query_bD, n) → first scores (b, n), float32, falling, and item indices (b, n), -1 where no more were found."""
+    """(query_bD, n) → first scores (b, n), float32, falling, and item indices (b, n), -1 for none.
+
+    Where it found fewer than n, the last scores are nan, and the query goes on to the next source: an index that runs
+    dry has not seen everything.
+    """
     most: int
     """Largest n worth asking for; queries that are not settled by then go on to the next source."""
     complete: bool
@@ -60,7 +64,7 @@ def product_error(query_BD: np.ndarray, largest_norm: float) -> np.ndarray:
     """Bound on |float32 inner product − exact one rounded to float32|, float64 (B,); norms of the items ≤ largest_norm.
 
     A sum of D rounded products in any order is off by at most D·u/(1 − D·u)·‖q‖·‖v‖ with u = 2⁻²⁴ (Higham 2002,
-    section 3.1); one more u for rounding the exact product, one for an extra dimension, one for our own norms.
+    section 3.1); one more u for rounding the exact product, and two for the bound itself.
 
     Raises ValueError where a product could leave the range of float32, or a query is not finite.
     """
@@ -103,9 +107,7 @@ def _answer(request: Request, source: Source, rows: np.ndarray, n: int, found: F
     found.items_BK[rows[row_N[chosen_N]], rank_N[chosen_N]] = item_N[best_N]
     found.scores_BK[rows[row_N[chosen_N]], rank_N[chosen_N]] = score_N[best_N]
     kth_b = found.scores_BK[rows, -1].astype(np.float64)  # nan where fewer than k were eligible: never sure
-    beyond_reach_b = kth_b > first_bn[:, -1].astype(np.float64) + request.error_B[rows]
-    source_is_dry_b = items_bn[:, -1] < 0
-    return beyond_reach_b | (source_is_dry_b & ~np.isnan(kth_b))
+    return kth_b > first_bn[:, -1].astype(np.float64) + request.error_B[rows]
 
 
 def _inner_products(query_bD: np.ndarray, row_N: np.ndarray, vectors_ID: np.ndarray, item_N: np.ndarray) -> np.ndarray:

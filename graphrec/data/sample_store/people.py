@@ -146,7 +146,7 @@ def choose_items(
     chosen_V = np.empty(size, dtype=np.int64)
     taste_V = np.empty(size, dtype=np.int64)
     first_V = np.append(np.flatnonzero(np.diff(visits.user_V, prepend=-1)), size)
-    for begin, end in progress(pairwise(first_V.tolist()), "letting people shop", len(first_V) - 1):
+    for begin, end in progress(pairwise(first_V.tolist()), "Letting people shop", len(first_V) - 1):
         user = visits.user_V[begin]
         taste_I = tastes.liking_UV[user][value_IC].sum(axis=1) + tastes.scene_pull_US[user, scene_I]
         is_met_I = np.zeros(len(listings), dtype=bool)

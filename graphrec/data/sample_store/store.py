@@ -214,7 +214,7 @@ def _write_pictures(
     folder.mkdir()
     listings = world.listings
     unwritten = {*flaws.nameless.tolist(), *flaws.absent.tolist()}
-    for item in progress(range(len(listings)), "drawing pictures"):
+    for item in progress(range(len(listings)), "Drawing pictures"):
         picture = draw_picture(rng, world.products, listings.product_I[item], listings.site_I[item])
         path = folder / f"{listings.item_ids[item]}.png"
         if item == flaws.damaged:
