@@ -77,7 +77,7 @@ def write_artifact(
         folder.parent.mkdir(parents=True, exist_ok=True)
         with _locked(folder.parent):
             _recover(folder)
-            _check_replaceable(folder, kind)
+            check_replaceable(folder, kind)
             _delete_leftovers(folder)
             writing = folder.parent / f".{folder.name}.writing-{secrets.token_hex(4)}"
             writing.mkdir()
@@ -91,19 +91,35 @@ def write_artifact(
         _sync(writing)
         with _locked(folder.parent):
             _recover(folder)
-            _check_replaceable(folder, kind)
+            check_replaceable(folder, kind)
             _put_in_place(writing, folder)
     finally:
-        shutil.rmtree(writing, ignore_errors=True)  # nothing is left of it where it was put in place
         if lock is not None:
             os.close(lock)
+        shutil.rmtree(writing, ignore_errors=True)  # nothing is left of it where it was put in place
     return manifest
+
+
+def check_replaceable(folder: Path, kind: str = "run") -> None:
+    """Raise GraphRecError unless `folder` is missing, empty or an earlier artifact of that kind.
+
+    `write_artifact` asks the same; ask first where the work before it is long.
+    """
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise GraphRecError(f"{folder} is a file, not a folder: choose another --out.")
+    if not any(folder.iterdir()):
+        return
+    if not (folder / MANIFEST).is_file() or _parse(folder).kind != kind:
+        raise GraphRecError(f"{folder} is not empty and is not a graphrec {kind}: choose another --out.")
 
 
 def read_manifest(folder: Path, verify: bool = True, kind: str = "run") -> Manifest:
     """The manifest of a whole artifact; `verify` reads every file and compares its sha256.
 
-    Files that the manifest does not name (notes, a report) do no harm. Raises GraphRecError where there is no artifact
+    Files that the manifest does not name (notes, a report) do no harm. Read the files at once: a writer that finishes
+    later takes the folder away. Raises GraphRecError where there is no artifact
     of that kind, it was written by a newer graphrec, or a file is missing or was changed (named in the message).
     """
     folder = Path(folder)
@@ -114,7 +130,7 @@ def read_manifest(folder: Path, verify: bool = True, kind: str = "run") -> Manif
         raise GraphRecError(f"There is no {kind} at {folder}: make one with `graphrec {_COMMAND.get(kind, kind)}`.")
     manifest = _parse(folder)
     if manifest.kind != kind:
-        raise GraphRecError(f"{folder} is a graphrec {manifest.kind}, not a {kind}: name another folder.")
+        raise GraphRecError(f"Expected a graphrec {kind} at {folder}, found a graphrec {manifest.kind}: name another.")
     if verify:
         for name, record in manifest.files.items():
             _check_file(folder, name, record)
@@ -210,17 +226,6 @@ def _recover(folder: Path) -> None:
     if not folder.exists() and _previous(folder).exists():
         _previous(folder).rename(folder)
         _fsync(folder.parent)
-
-
-def _check_replaceable(folder: Path, kind: str) -> None:
-    if not folder.exists():
-        return
-    if not folder.is_dir():
-        raise GraphRecError(f"{folder} is a file, not a folder: choose another --out.")
-    if not any(folder.iterdir()):
-        return
-    if not (folder / MANIFEST).is_file() or _parse(folder).kind != kind:
-        raise GraphRecError(f"{folder} is not empty and is not a graphrec {kind}: choose another --out.")
 
 
 def _put_in_place(writing: Path, folder: Path) -> None:

@@ -37,9 +37,7 @@ class Recommender:
         self.config = config or GraphRecConfig()
         self.device = device
 
-    def fit(
-        self, train: Dataset, progress: Progress = silent, held_out: Mapping[str, Truth] | None = None
-    ) -> Self:
+    def fit(self, train: Dataset, progress: Progress = silent, held_out: Mapping[str, Truth] | None = None) -> Self:
         """Encode the items, train the encoder, fit the content head, build the index.
 
         Only `train.interactions` are learned from. `held_out` are truths that were kept out of them, by name: they are
@@ -65,7 +63,9 @@ class Recommender:
         _check_k(k)
         users = self._known_users(user_ids)
         seen = self.seen[users] if exclude_seen else None
-        found = self.index_.search(self.queries(users), k, exclude=seen, allowed=self._new_items() if only_new else None)
+        found = self.index_.search(
+            self.queries(users), k, exclude=seen, allowed=self._new_items() if only_new else None
+        )
         return self._table(found.items_BK, found.scores_BK, {"user_id": np.asarray(user_ids, dtype=object)})
 
     def recommend_from_items(self, item_ids: Sequence[str], k: int = 20, only_new: bool = False) -> pd.DataFrame:

@@ -31,7 +31,8 @@ from graphrec.retrieval.item_index import ItemIndex
 _ARRAYS: dict[str, Callable[[GraphModel], np.ndarray]] = {
     "served": lambda model: model.served_ID,
     "content": lambda model: model.content_ID,
-    "graph": lambda model: model.encoded.z_ID,
+    "graph": lambda model: model.graph_ID,
+    "sage_items": lambda model: model.encoded.z_ID,
     "users": lambda model: model.encoded.q_UD,
     "item_states": lambda model: model.encoded.states_LID,
     "score_covariance": lambda model: model.scale.covariance_DD,
@@ -84,9 +85,10 @@ def read_run(folder: Path, device: str = "cpu") -> Run:
     encoder.load_state_dict(safetensors.torch.load_file(folder / "encoder.safetensors"))
     model = GraphModel(
         encoder=encoder.to(device).eval(),
-        encoded=Encoded(arrays["graph"], arrays["users"], arrays["item_states"]),
+        encoded=Encoded(arrays["sage_items"], arrays["users"], arrays["item_states"]),
         scale=QueryScale(arrays["score_covariance"], arrays["average_query"]),
         choices=FittedChoices(head=head, **choices),
+        graph_ID=arrays["graph"],
         content_ID=arrays["content"],
         served_ID=arrays["served"],
         degree_I=np.asarray(arrays["degree"]),

@@ -124,7 +124,7 @@ def print_choices(console: Console, choices: FittedChoices) -> None:
     weights = ", ".join(f"{name} {value:.3g}" for name, value in choices.head.weights.items())
     console.print(
         f"Chosen on items masked inside the training data: {choices.epochs} epochs, head weights {weights}, "
-        f"penalty {choices.head.penalty:.3g}, popularity {choices.popularity_weight:g}, half graph at degree "
+        f"penalty {choices.head.penalty:.3g}, fold-in {choices.fold_in_share:g}, popularity {choices.popularity_weight:g}, half graph at degree "
         f"{choices.half_degree:g} (NDCG@20 there {choices.masked_ndcg:.3f}, a validation figure).",
         style="dim",
     )

@@ -29,7 +29,9 @@ class Truth:
 class SetAside:
     """Rows that could not be used (one line each) and rows left out on purpose (counted by reason)."""
 
-    rows: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=["file", "row", "column", "value", "reason"]))
+    rows: pd.DataFrame = field(
+        default_factory=lambda: pd.DataFrame(columns=["file", "row", "column", "value", "reason"])
+    )
     """`row` counts data rows from 1, as a person reading the file would (its header not counted)."""
     left_out: dict[str, int] = field(default_factory=dict)
     """Reason → number of rows that the description asked to leave out, such as a rating below the minimum."""

@@ -23,17 +23,24 @@ class Interactions:
     site_index_E: np.ndarray
 
     def __post_init__(self) -> None:
-        lengths = {len(a) for a in (self.user_index_E, self.item_index_E, self.weight_E, self.timestamp_E, self.site_index_E)}
+        lengths = {
+            len(a) for a in (self.user_index_E, self.item_index_E, self.weight_E, self.timestamp_E, self.site_index_E)
+        }
         if len(lengths) != 1:
             raise ValueError(f"Expected columns of one length, got lengths {sorted(lengths)}.")
-        for name, index_E, size in (("user", self.user_index_E, self.num_users), ("item", self.item_index_E, self.num_items)):
+        for name, index_E, size in (
+            ("user", self.user_index_E, self.num_users),
+            ("item", self.item_index_E, self.num_items),
+        ):
             if len(index_E) and not (0 <= index_E.min() and index_E.max() < size):
                 raise ValueError(f"Expected {name} indices in [0, {size}), got {index_E.min()}..{index_E.max()}.")
         if len(self.weight_E) and not (self.weight_E > 0).all():
             raise ValueError("Expected weights above zero.")
 
     @classmethod
-    def from_pairs(cls, user_index_E: np.ndarray, item_index_E: np.ndarray, num_users: int, num_items: int) -> "Interactions":
+    def from_pairs(
+        cls, user_index_E: np.ndarray, item_index_E: np.ndarray, num_users: int, num_items: int
+    ) -> "Interactions":
         """Events of weight 1 without time or site."""
         size = len(user_index_E)
         return cls(

@@ -1,9 +1,10 @@
 """Fitting the whole model: encoder, content head, popularity term, fallback. Everything is chosen inside train.
 
 1. Mask whole items and some edges; train the encoder on the rest, epoch by epoch, until the masked items are no longer
-   found better by a content head taught from its z.
-2. Tune the head on the same masked items; choose how fast items move from content to graph on the masked edges.
-3. Train again on everything for as many epochs, and refit the head: c = H(x) → z over all warm items.
+   found better by a content head that the graph teaches.
+2. Choose the teacher and tune the head on the same masked items; choose how fast items move from content to graph on the
+   masked edges.
+3. Train again on everything for as many epochs, and refit the head over all warm items: x → the graph's vector.
 """
 
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from graphrec.errors import GraphRecError
 from graphrec.features.blocks import FeatureBlocks
 from graphrec.graph.interaction_graph import InteractionGraph
 from graphrec.models.fallback import serve
+from graphrec.models.fold_in import fold_in, graph_vectors
 from graphrec.models.graphsage import Encoded, GraphSAGE, GraphSAGEConfig
 from graphrec.models.popularity import Popularity
 from graphrec.models.ridge import HeadSettings, RidgeSystem
@@ -24,6 +26,10 @@ from graphrec.models.training import TrainingConfig, train_encoder
 from graphrec.models.tuning import MaskedSplit, Tuned, TuningConfig, mean_ndcg, tune_head
 from graphrec.progress import Progress, silent
 
+_SHARES = (0.5, 0.0, 0.25, 0.75, 1.0)
+"""Shares of the fold-in in the teacher that are tried; the first one is used until then."""
+_EPOCH_POPULARITY_WEIGHTS = (0.0, 0.4)
+"""An epoch is judged by the better of these, so that it is not chosen for its popularity alone."""
 _HALF_DEGREES = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 100.0)
 
 
@@ -42,6 +48,8 @@ class FittedChoices:
     epochs: int
     head: HeadSettings
     popularity_weight: float
+    fold_in_share: float
+    """Share of the fold-in, against GraphSAGE's own z, in the vector that the head learns to predict."""
     half_degree: float
     masked_ndcg: float
     """NDCG@20 of the chosen settings on the masked items (a validation figure: it chose them)."""
@@ -56,6 +64,8 @@ class GraphModel:
     encoded: Encoded
     scale: QueryScale
     choices: FittedChoices
+    graph_ID: np.ndarray
+    """Where the graph puts the items with edges: z and fold-in as chosen."""
     content_ID: np.ndarray
     """c: from the item's own features and nothing else."""
     served_ID: np.ndarray
@@ -85,12 +95,16 @@ def fit_graph_model(
     )  # fmt: skip
     encoded = encoder.encode(graph, blocks.x_IF)
     system = RidgeSystem(blocks.x_IF, blocks.columns, np.flatnonzero(degree_I))
-    graph_ID, content_ID = item_vectors(system, encoded, Popularity.fit(system, degree_I), choices.head)
+    has_history_U = graph.user_degree > 0
+    folded_ID = fold_in(encoded.q_UD, graph.items_of_user.matrix())
+    teacher_ID = graph_vectors(encoded.z_ID, folded_ID, encoded.q_UD[has_history_U], system.rows, choices.fold_in_share)
+    graph_ID, content_ID = item_vectors(system, teacher_ID, Popularity.fit(system, degree_I), choices.head)
     return GraphModel(
         encoder=encoder,
         encoded=encoded,
-        scale=QueryScale.fit(encoded.q_UD[graph.user_degree > 0], encoded.z_ID[system.rows]),
+        scale=QueryScale.fit(encoded.q_UD[has_history_U], teacher_ID[system.rows]),
         choices=choices,
+        graph_ID=graph_ID,
         content_ID=content_ID,
         served_ID=serve(graph_ID, content_ID, degree_I, choices.half_degree),
         degree_I=degree_I,
@@ -98,17 +112,14 @@ def fit_graph_model(
 
 
 def item_vectors(
-    system: RidgeSystem, encoded: Encoded, popularity: Popularity, settings: HeadSettings
+    system: RidgeSystem, teacher_ID: np.ndarray, popularity: Popularity, settings: HeadSettings
 ) -> tuple[np.ndarray, np.ndarray]:
-    """[z, observed popularity] and [H(x), predicted popularity] of every item, (I, D + 1) float32 each.
+    """[graph vector, observed popularity] and [H(x), predicted popularity] of every item, (I, D + 1) float32 each.
 
-    H is the ridge from the features to z over the warm items `system.rows`.
+    H is the ridge from the features to the teacher's vectors over the warm items `system.rows`.
     """
-    content_ID = system.predict(system.coefficients(encoded.z_ID[system.rows], settings))
-    return (
-        with_popularity(encoded.z_ID, popularity.observed_I),
-        with_popularity(content_ID, popularity.predicted_I),
-    )
+    content_ID = system.predict(system.coefficients(teacher_ID[system.rows], settings))
+    return with_popularity(teacher_ID, popularity.observed_I), with_popularity(content_ID, popularity.predicted_I)
 
 
 def _choose(
@@ -121,12 +132,20 @@ def _choose(
         after_epoch=lambda epoch, encoder: search.judge(encoder, config.training.patience),
         progress=progress, description="Training GraphSAGE, whole items masked",
     )  # fmt: skip
-    tuned = tune_head(list(blocks.columns), search.score, config.tuning.tries, progress, "Tuning the content head")
+    share = search.best_share()
+    tuned = tune_head(
+        list(blocks.columns),
+        lambda settings, weight: search.score(settings, weight, share),
+        max(0, config.tuning.tries - len(_SHARES)),  # the shares were tries too: no arm gets more than the others
+        progress,
+        "Tuning the content head",
+    )
     return FittedChoices(
         epochs=search.best_epoch,
         head=tuned.settings,
         popularity_weight=tuned.popularity_weight,
-        half_degree=search.best_half_degree(tuned),
+        fold_in_share=share,
+        half_degree=search.best_half_degree(tuned, share),
         masked_ndcg=tuned.score,
         ndcg_by_epoch=search.ndcg_by_epoch,
     )
@@ -148,7 +167,8 @@ class _Search:
         self.pool, self.users = judges
         self.even = HeadSettings(weights={name: 1.0 for name in blocks.columns})
         self.ndcg_by_epoch: list[float] = []
-        self.best: Encoded | None = None
+        self.best: Encoded
+        self.folded_ID: np.ndarray
 
     @property
     def best_epoch(self) -> int:
@@ -157,36 +177,55 @@ class _Search:
     def judge(self, encoder: GraphSAGE, patience: int) -> bool:
         """Score the encoder as it is now; True when the last `patience` epochs brought nothing better."""
         encoded = encoder.encode(self.graph, self.system.x_IF)
-        self.ndcg_by_epoch.append(self._score(encoded, self.even, 0.0))
+        folded_ID = fold_in(encoded.q_UD, self.graph.items_of_user.matrix())
+        teacher_ID = self._teacher(encoded, folded_ID, _SHARES[0])
+        _, content_ID = item_vectors(self.system, teacher_ID, self.popularity, self.even)
+        self.ndcg_by_epoch.append(self._ndcg(encoded, teacher_ID, content_ID))
         if self.best_epoch == len(self.ndcg_by_epoch):
-            self.best = encoded
+            self.best, self.folded_ID = encoded, folded_ID
         return len(self.ndcg_by_epoch) - self.best_epoch >= patience
 
-    def score(self, settings: HeadSettings, popularity_weight: float) -> float:
-        """NDCG@20 on the masked items with the best epoch's encoder."""
-        assert self.best is not None
-        return self._score(self.best, settings, popularity_weight)
+    def best_share(self) -> float:
+        """The mixture of z and fold-in that teaches an untuned head best."""
+        scores = []
+        for share in _SHARES:
+            teacher_ID = self._teacher(self.best, self.folded_ID, share)
+            _, content_ID = item_vectors(self.system, teacher_ID, self.popularity, self.even)
+            scores.append(self._ndcg(self.best, teacher_ID, content_ID))
+        return _SHARES[int(np.argmax(scores))]
 
-    def best_half_degree(self, tuned: Tuned) -> float:
+    def score(self, settings: HeadSettings, popularity_weight: float, share: float) -> float:
+        """NDCG@20 on the masked items with the best epoch's encoder."""
+        teacher_ID = self._teacher(self.best, self.folded_ID, share)
+        _, content_ID = item_vectors(self.system, teacher_ID, self.popularity, settings)
+        query_BD = self._queries(self.best, teacher_ID, self.users, popularity_weight)
+        return mean_ndcg(query_BD, content_ID, self.pool, self.users)
+
+    def best_half_degree(self, tuned: Tuned, share: float) -> float:
         """The hand-over that finds the masked edges of warm items best; the middle of the range where there are none."""
         judges = self.masked.judges("warm")
         if judges is None:
             return _HALF_DEGREES[len(_HALF_DEGREES) // 2]
-        assert self.best is not None
         pool, users = judges
-        query_BD = self._queries(self.best, users, tuned.popularity_weight)
-        graph_ID, content_ID = item_vectors(self.system, self.best, self.popularity, tuned.settings)
+        teacher_ID = self._teacher(self.best, self.folded_ID, share)
+        query_BD = self._queries(self.best, teacher_ID, users, tuned.popularity_weight)
+        graph_ID, content_ID = item_vectors(self.system, teacher_ID, self.popularity, tuned.settings)
         scores = [
             mean_ndcg(query_BD, serve(graph_ID, content_ID, self.degree_I, half), pool, users) for half in _HALF_DEGREES
         ]
         return _HALF_DEGREES[int(np.argmax(scores))]
 
-    def _score(self, encoded: Encoded, settings: HeadSettings, popularity_weight: float) -> float:
-        _, content_ID = item_vectors(self.system, encoded, self.popularity, settings)
-        return mean_ndcg(self._queries(encoded, self.users, popularity_weight), content_ID, self.pool, self.users)
+    def _ndcg(self, encoded: Encoded, teacher_ID: np.ndarray, content_ID: np.ndarray) -> float:
+        queries = (self._queries(encoded, teacher_ID, self.users, weight) for weight in _EPOCH_POPULARITY_WEIGHTS)
+        return max(mean_ndcg(query_BD, content_ID, self.pool, self.users) for query_BD in queries)
 
-    def _queries(self, encoded: Encoded, users: np.ndarray, popularity_weight: float) -> np.ndarray:
-        scale = QueryScale.fit(encoded.q_UD[self.users], encoded.z_ID[self.system.rows])
+    def _teacher(self, encoded: Encoded, folded_ID: np.ndarray, share: float) -> np.ndarray:
+        return graph_vectors(encoded.z_ID, folded_ID, encoded.q_UD[self.users], self.system.rows, share)
+
+    def _queries(
+        self, encoded: Encoded, teacher_ID: np.ndarray, users: np.ndarray, popularity_weight: float
+    ) -> np.ndarray:
+        scale = QueryScale.fit(encoded.q_UD[self.users], teacher_ID[self.system.rows])
         return scale.query(encoded.q_UD[users], popularity_weight)
 
 

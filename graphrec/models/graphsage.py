@@ -20,7 +20,7 @@ class GraphSAGEConfig(BaseModel, extra="forbid", frozen=True):
 
     dim: PositiveInt = 128
     """Width of every layer, and of z and q."""
-    fanouts: tuple[PositiveInt, ...] = Field(default=(20, 10), min_length=1)
+    fanouts: tuple[PositiveInt, ...] = Field(default=(30,), min_length=1)
     """Neighbours drawn per node in training, nearest hop first; its length is the number of layers."""
     residual: bool = True
     """Whether an item with edges also learns a vector of its own, added to its content; it starts at zero."""

@@ -84,7 +84,7 @@ class Tuned:
 
 _PENALTY_FACTORS = (3.0, 1 / 3)
 _WEIGHT_FACTORS = (1 / 4, 3.0, 0.0)
-_POPULARITY_WEIGHTS = (0.1, 0.2, 0.4, 0.8)
+_POPULARITY_WEIGHTS = (0.1, 0.2, 0.4, 0.8, 1.6)
 
 
 def tune_head(

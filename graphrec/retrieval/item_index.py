@@ -31,9 +31,9 @@ class IndexConfig(BaseModel):
 
     factory: str | None = None
     """FAISS factory string, such as "Flat" or "HNSW32,Flat"; None: by the number of items, see `default_factory`."""
-    ef_construction: PositiveInt = 80
+    ef_construction: PositiveInt = 200
     """Candidates that HNSW looks at when it links a new item: more is slower to build and finds more."""
-    ef_search: PositiveInt = 128
+    ef_search: PositiveInt = 256
     """Candidates that HNSW keeps while it searches: more is slower and finds more."""
     nprobe: PositiveInt = 32
     """Cells that IVF looks into for a query: more is slower and finds more."""
@@ -41,7 +41,7 @@ class IndexConfig(BaseModel):
     """Up to so many allowed items are scanned. Filtering inside the index is faster for more of them, but misses many
     where the filter goes with the norm, as "new items only" often does."""
     build_threads: PositiveInt = 1
-    """Threads that build the index. HNSW linked by one thread is the same every time, by several it is not."""
+    """Threads that build the index. HNSW linked by one thread is the same every time, by several it need not be."""
 
 
 def default_factory(num_items: int) -> str:

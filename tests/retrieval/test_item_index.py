@@ -160,6 +160,12 @@ def test_an_approximate_index_is_scanned_where_too_many_items_tie(tied_world):
     np.testing.assert_array_equal(index.search(zero, 6).items_BK, [np.arange(6)] * 2)
 
 
+def test_an_index_that_runs_dry_is_scanned(world):
+    query_BD, vectors_ID = world
+    index = ItemIndex.build(vectors_ID[:300], IndexConfig(factory="IVF30,Flat", nprobe=1))
+    assert_is(index.search(query_BD, 2), full_scan(query_BD, vectors_ID[:300], 2))
+
+
 @pytest.mark.parametrize("factory", EVERY_FACTORY)
 def test_an_answer_does_not_depend_on_who_else_asks(world, built, factory):
     query_BD, _ = world

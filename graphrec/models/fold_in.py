@@ -1,0 +1,38 @@
+"""Where the graph puts an item: GraphSAGE's own z, and the item folded into the users' space."""
+
+import numpy as np
+import scipy.sparse as sp
+
+_SHRINKAGE = 1e-3
+"""Penalty of the fold-in, per user with history: small beside the unit variance of q, it only keeps the system regular."""
+
+
+def fold_in(q_UD: np.ndarray, matrix_UI: sp.csr_matrix) -> np.ndarray:
+    """f_i = (QᵀQ + μI)⁻¹ Qᵀ D^(-1/2) a_i for every item, float32 (I, D): the least-squares place of its users.
+
+    a_i is the item's column of interactions and D the users' degrees, so that a heavy user does not outvote others: the
+    item step of alternating least squares (Hu et al. 2008) with GraphSAGE's users held fixed. It is one more
+    propagation item ← users ← their items, and needs neither an item × item nor a dense user × item matrix. An item
+    without an edge gets zeros.
+    """
+    degree_U = np.diff(matrix_UI.indptr)
+    q_UD = np.where(degree_U[:, None] > 0, q_UD, 0).astype(np.float64)  # without history q says nothing
+    normalised = sp.diags_array(1 / np.sqrt(np.maximum(degree_U, 1))) @ matrix_UI
+    system_DD = q_UD.T @ q_UD + _SHRINKAGE * np.count_nonzero(degree_U) * np.eye(q_UD.shape[1])
+    return np.linalg.solve(system_DD, (normalised.T @ q_UD).T).T.astype(np.float32)
+
+
+def graph_vectors(
+    z_ID: np.ndarray, folded_ID: np.ndarray, q_UD: np.ndarray, rows: np.ndarray, share: float
+) -> np.ndarray:
+    """(1 - share)·z + share·f, each scaled so that its scores over the items `rows` vary alike; float32 (I, D)."""
+    moment_DD = q_UD.T @ q_UD / max(1, len(q_UD))
+    parts = [(1 - share, z_ID), (share, folded_ID)]
+    scaled = [weight / _score_deviation(part_ID[rows], moment_DD) * part_ID for weight, part_ID in parts if weight]
+    return np.sum(scaled, axis=0).astype(np.float32)
+
+
+def _score_deviation(vectors_RD: np.ndarray, moment_DD: np.ndarray) -> float:
+    """Root mean variance of q·v over the items, averaged over the users."""
+    covariance_DD = np.cov(vectors_RD.astype(np.float64), rowvar=False, bias=True)
+    return float(np.sqrt(max(np.sum(covariance_DD * moment_DD), 1e-24)))
