@@ -65,8 +65,12 @@ def demo(
     print_choices(screen, model.model_.choices)
     screen.rule("4  recall: candidates for one user", align="left")
     user = demo_user(model)
-    screen.print(recommendations_table(model.recommend([user], 5), "From the whole catalogue"))
-    screen.print(recommendations_table(model.recommend([user], 5, only_new=True), "Of the items nobody has touched"))
+    screen.print(recommendations_table(model.recommend([user], 5), f"For user {user}, from the whole catalogue"))
+    screen.print(
+        recommendations_table(
+            model.recommend([user], 5, only_new=True), f"For user {user}, of the items nobody has touched"
+        )
+    )
     screen.rule("5  eval: did the graph beat content on the items it never saw?", align="left")
     comparison, _ = evaluate_run(model, progress=progress)
     print_comparison(screen, comparison)
@@ -93,7 +97,7 @@ def check(
     from graphrec.screen import print_check
     from graphrec.workflow import open_dataset
 
-    screen, progress = _screen()
+    _, progress = _screen()
     data = open_dataset(dataset, root, progress)
     report = check_dataset(data, images, progress)
     if len(data.set_aside):
@@ -159,7 +163,7 @@ def recall(
         raise typer.BadParameter("give --user ID (one or several), or --items ID,ID,…")
     model = Recommender.load(run)
     if user is not None:
-        table, title = model.recommend(user, k, not seen, only_new), f"Candidates from {run}"
+        table, title = model.recommend(user, k, not seen, only_new), f"Candidates from {run} for {', '.join(user)}"
     else:
         basket = [one.strip() for one in (items or "").split(",") if one.strip()]
         table, title = (

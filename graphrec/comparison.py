@@ -77,18 +77,18 @@ class PoolResult:
         """In one sentence: whether the graph helped here."""
         if not self.differences:
             return "graph and content were not both compared"
-        says = {d.verdict for d in self.differences if d.popularity}
-        without = {d.verdict for d in self.differences if not d.popularity}
-        if says == {Verdict.HELPS}:
-            return "the graph helps" + ("" if without == {Verdict.HELPS} else ", but not shown with popularity off")
-        if says == {Verdict.HURTS}:
-            return "the graph hurts: content alone is better"
-        if Verdict.HELPS in says and Verdict.HURTS not in says:
-            return f"the graph helps by {', '.join(d.metric for d in self._won())}, not shown by the others"
-        return "the graph does not help: no difference from content was shown"
+        helped, hurt = self._metrics(Verdict.HELPS, True), self._metrics(Verdict.HURTS, True)
+        if helped and hurt:
+            return f"mixed: the graph helps {', '.join(helped)} and hurts {', '.join(hurt)}"
+        if hurt:
+            return f"the graph hurts ({', '.join(hurt)}): content alone is better"
+        if not helped:
+            return "the graph does not help: no difference from content was shown"
+        without = self._metrics(Verdict.HELPS, False)
+        return f"the graph helps ({', '.join(helped)}); with popularity off: {', '.join(without) or 'not shown'}"
 
-    def _won(self) -> list[Difference]:
-        return [d for d in self.differences if d.popularity and d.verdict == Verdict.HELPS]
+    def _metrics(self, wanted: Verdict, popularity: bool) -> list[str]:
+        return [d.metric for d in self.differences if d.popularity == popularity and d.verdict == wanted]
 
 
 @dataclass(frozen=True)

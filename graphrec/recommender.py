@@ -58,7 +58,9 @@ class Recommender:
         """The k best items for each known user: columns user_id, rank (from 1), item_id, score, title, degree, source.
 
         Items the user has touched are left out unless asked for; `only_new` leaves the items without an edge. A user
-        gets fewer than k rows only where fewer items are eligible. Raises GraphRecError for a user who is unknown or has no history.
+        gets fewer than k rows only where fewer items are eligible.
+
+        Raises GraphRecError for a user who is unknown or has no history.
         """
         _check_k(k)
         users = self._known_users(user_ids)
@@ -75,7 +77,7 @@ class Recommender:
         GraphRecError for an unknown item or an empty list.
         """
         _check_k(k)
-        items = self.train_.catalogue.id_index.get_indexer(list(item_ids))
+        items = self.train_.catalogue.id_index.get_indexer(pd.Index(item_ids, dtype=object))
         if not len(items) or (items < 0).any():
             unknown = f"unknown item {item_ids[int(np.argmin(items))]!r}" if len(items) else "no item given"
             raise GraphRecError(f"Cannot recommend from items: {unknown}; expected ids from the catalogue.")
@@ -156,7 +158,7 @@ class Recommender:
     def _known_users(self, user_ids: Sequence[str]) -> np.ndarray:
         if isinstance(user_ids, str):
             raise GraphRecError(f"Expected a list of user ids, got the string {user_ids!r}: write [{user_ids!r}].")
-        users = self.train_.user_id_index.get_indexer(list(user_ids))
+        users = self.train_.user_id_index.get_indexer(pd.Index(user_ids, dtype=object))
         for user_id, user in zip(user_ids, users, strict=True):
             if user < 0:
                 raise GraphRecError(

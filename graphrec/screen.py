@@ -1,10 +1,12 @@
 """What the command line shows: progress bars, tables and one-line errors. Nothing is computed here."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sized
 from typing import TypeVar
 
 import pandas as pd
+from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as RichProgress
 from rich.table import Column, Table
@@ -34,7 +36,7 @@ class ProgressBars:
             TimeElapsedColumn(),
             TimeRemainingColumn(elapsed_when_finished=True),
         )
-        if total is None and hasattr(steps, "__len__"):
+        if total is None and isinstance(steps, Sized):
             total = len(steps)
         with RichProgress(*columns[:4], console=self.console) as bars:
             task, done = bars.add_task(description, total=total), 0
@@ -49,20 +51,22 @@ class ProgressBars:
 
 def recommendations_table(table: pd.DataFrame, title: str) -> Table:
     """Ranked items, one row each."""
-    shown = Table(title=title, title_justify="left", header_style="bold")
-    if "user_id" in table:
+    shown = Table(title=title, title_justify="left", header_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    several = "user_id" in table and table["user_id"].nunique() > 1
+    if several:
         shown.add_column("user", no_wrap=True)
     shown.add_column("#", justify="right")
     shown.add_column("item", no_wrap=True)
-    shown.add_column("title", overflow="ellipsis", no_wrap=True, max_width=48)
-    shown.add_column("score", justify="right")
-    shown.add_column("degree", justify="right")
-    shown.add_column("source")
+    shown.add_column("title", overflow="ellipsis", no_wrap=True, max_width=48, ratio=1)
+    shown.add_column("score", justify="right", no_wrap=True)
+    shown.add_column("degree", justify="right", no_wrap=True)
+    shown.add_column("source", no_wrap=True, min_width=7)
     styles = {"content": "cyan", "blend": "magenta", "graph": "green"}
     for row in table.itertuples(index=False):
-        cells = [str(row.rank), str(row.item_id), str(row.title) or "[dim]untitled[/dim]", f"{row.score:.3f}"]
+        title = escape(str(row.title)) or "[dim]untitled[/dim]"
+        cells = [str(row.rank), escape(str(row.item_id)), title, f"{row.score:.3f}"]
         source = f"[{styles.get(str(row.source), 'white')}]{row.source}[/]"
-        user = [str(row.user_id)] if "user_id" in table else []
+        user = [escape(str(row.user_id))] if several else []
         shown.add_row(*user, *cells, str(row.degree), source)
     return shown
 
@@ -70,33 +74,37 @@ def recommendations_table(table: pd.DataFrame, title: str) -> Table:
 def pool_tables(result: PoolResult) -> list[Table | str]:
     """The arms of one pool, the differences, and the conclusion."""
     metrics = list(result.arms[0].metrics)
-    arms = Table(title=f"[bold]{result.pool} pool[/]: {result.description}", title_justify="left", header_style="bold")
-    arms.add_column("arm")
+    arms = Table(header_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    arms.add_column("arm", no_wrap=True)
     for name in metrics:
-        arms.add_column(name, justify="right")
+        arms.add_column(name.replace("@", "\n@"), justify="right", no_wrap=True)
     for name in metrics[:2]:
-        arms.add_column(f"{name}\npopularity off", justify="right", style="dim")
+        arms.add_column(f"{name}\npop. off", justify="right", no_wrap=True, style="dim")
     best = {name: max(arm.metrics[name] for arm in result.arms) for name in metrics}
     for arm in result.arms:
-        cells = [
-            f"[bold]{arm.metrics[n]:.4f}[/]" if arm.metrics[n] == best[n] else f"{arm.metrics[n]:.4f}" for n in metrics
+        cells = [f"{arm.metrics[n]:.4f}" for n in metrics]
+        bold = [
+            f"[bold]{cell}[/]" if arm.metrics[n] == best[n] else cell for n, cell in zip(metrics, cells, strict=True)
         ]
         off = arm.metrics_without_popularity
-        arms.add_row(arm.arm, *cells, *(f"{off[n]:.4f}" if off else "" for n in metrics[:2]))
-    shown: list[Table | str] = [arms, f"[dim]{result.coverage}[/]"]
+        arms.add_row(arm.arm, *bold, *(f"{off[n]:.4f}" if off else "" for n in metrics[:2]))
+    shown: list[Table | str] = [
+        f"[bold]{result.pool} pool[/]: {result.description}",
+        arms,
+        f"[dim]{result.coverage}[/]",
+    ]
     if result.differences:
-        shown.append(_differences_table(result))
-        shown.append(f"In the {result.pool} pool: [bold]{result.conclusion}[/].")
+        shown += ["", _differences_table(result), f"In the {result.pool} pool: [bold]{result.conclusion}[/]."]
     return shown
 
 
 def _differences_table(result: PoolResult) -> Table:
-    shown = Table(title="graph - content, paired over users", title_justify="left", header_style="bold")
-    shown.add_column("metric")
-    shown.add_column("popularity")
-    shown.add_column("difference", justify="right")
-    shown.add_column("95 % interval", justify="right")
-    shown.add_column("smallest detectable", justify="right")
+    shown = Table(header_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    shown.add_column("graph - content", no_wrap=True)
+    shown.add_column("pop.", no_wrap=True)
+    shown.add_column("difference", justify="right", no_wrap=True)
+    shown.add_column("95 % interval", justify="right", no_wrap=True)
+    shown.add_column("detectable", justify="right", no_wrap=True)
     shown.add_column("verdict")
     for one in result.differences:
         interval = one.interval
@@ -124,8 +132,8 @@ def print_choices(console: Console, choices: FittedChoices) -> None:
     weights = ", ".join(f"{name} {value:.3g}" for name, value in choices.head.weights.items())
     console.print(
         f"Chosen on items masked inside the training data: {choices.epochs} epochs, head weights {weights}, "
-        f"penalty {choices.head.penalty:.3g}, fold-in {choices.fold_in_share:g}, popularity {choices.popularity_weight:g}, half graph at degree "
-        f"{choices.half_degree:g} (NDCG@20 there {choices.masked_ndcg:.3f}, a validation figure).",
+        f"penalty {choices.head.penalty:.3g}, fold-in {choices.fold_in_share:g}, popularity "
+        f"{choices.popularity_weight:g}, half graph at degree {choices.half_degree:g} (NDCG@20 there {choices.masked_ndcg:.3f}, a validation figure).",
         style="dim",
     )
 
@@ -188,11 +196,11 @@ def _print_left_over(console: Console, report: CheckReport) -> None:
         for count in report.set_aside:
             shown.add_row(count.file, count.reason, f"{count.rows:,}")
         console.print(shown)
-    for reason, count in report.left_out.items():
-        console.print(f"left out as asked: {count:,} rows, {reason}")
-    for problem, count in report.pictures.problems.items():
+    for reason, rows in report.left_out.items():
+        console.print(f"left out as asked: {rows:,} rows, {reason}")
+    for problem, items in report.pictures.problems.items():
         example = next(one for one in report.pictures.examples if one.problem == problem)
-        console.print(f"pictures: {count:,} {problem}, such as {example.path} of item {example.item_id}")
+        console.print(f"pictures: {items:,} {problem}, such as {example.path} of item {example.item_id}")
 
 
 def _right(name: str) -> Column:

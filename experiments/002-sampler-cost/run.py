@@ -3,9 +3,7 @@
 python experiments/002-sampler-cost/run.py writes metrics.json beside this file and the table in README.md.
 """
 
-import json
-import os
-import platform
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,18 +11,19 @@ from pathlib import Path
 import numpy as np
 import scipy.sparse as sp
 import torch
-import torch_geometric
 from torch_geometric.loader import LinkLoader
 
 from graphrec.graph.interaction_graph import INTERACTED_BY, INTERACTS, InteractionGraph
 from graphrec.graph.sampler import NeighborSampler
 
 HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parent))
+from reporting import machine, write_metrics, write_table  # noqa: E402
+
 NUM_EDGES = (1_000_000, 10_000_000)
 BATCH_SIZE = 512
 FANOUTS = (10, 5)
 WARM_UP, MEASURED = 10, 100
-START, END = "<!-- results: written by run.py -->", "<!-- end of results -->"
 
 
 def long_tailed_graph(num_edges: int, rng: np.random.Generator) -> InteractionGraph:
@@ -94,17 +93,14 @@ def table(metrics: dict) -> str:
             f"Ten times the edges cost **{metrics['ratio_of_medians']} times** the median batch time. "
             f"Batch size {metrics['batch_size']}, fanouts {tuple(metrics['fanouts'])}, "
             f"{metrics['measured_batches']} batches each, {metrics['threads']} thread(s) of {metrics['machine']}; "
-            f"torch {metrics['torch']}, PyG {metrics['pyg']}.",
+            f"torch {metrics['torch']}, PyG {metrics['torch-geometric']}.",
         ]
     )
 
 
 def write_results(metrics: dict) -> None:
-    (HERE / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
-    readme = (HERE / "README.md").read_text()
-    before, rest = readme.split(START)
-    after = rest.split(END)[1]
-    (HERE / "README.md").write_text(f"{before}{START}\n{table(metrics)}\n{END}{after}")
+    write_metrics(HERE, metrics)
+    write_table(HERE / "README.md", "results", table(metrics))
 
 
 def main() -> None:
@@ -117,9 +113,7 @@ def main() -> None:
         "fanouts": FANOUTS,
         "measured_batches": MEASURED,
         "threads": torch.get_num_threads(),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
-        "torch": torch.__version__,
-        "pyg": torch_geometric.__version__,
+        **machine(),
     }
     write_results(metrics)
     print(table(metrics))

@@ -42,7 +42,7 @@ class Arm(Protocol):
 
 
 class Baseline:
-    """`fit` and `recommend` with the user's own ids, as the recommender has them; subclasses bring `_fit` and `rank`."""
+    """`fit` and `recommend` with the user's own ids, as the recommender has; subclasses bring `_fit` and `rank`."""
 
     def fit(self, inputs: TrainingInput, progress: Progress = silent) -> Self:
         """Learn from the training data; returns self."""
@@ -55,7 +55,7 @@ class Baseline:
 
         Raises GraphRecError for an unknown user.
         """
-        users = self.train_.user_id_index.get_indexer(user_ids)
+        users = self.train_.user_id_index.get_indexer(pd.Index(user_ids, dtype=object))
         if (users < 0).any():
             raise GraphRecError(f"Unknown user {user_ids[int(np.argmin(users))]!r}: not in the training data.")
         seen = self.train_.interactions.user_item_matrix()[users]

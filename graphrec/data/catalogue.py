@@ -1,5 +1,6 @@
 """The items of a dataset as the user gave them: titles, texts, pictures, attributes. No vectors."""
 
+from collections.abc import Sized
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -44,7 +45,7 @@ class Catalogue:
     attributes: Attributes
 
     def __post_init__(self) -> None:
-        columns = [self.title, self.text, self.image, self.site, *self.attributes.categorical.values()]
+        columns: list[Sized] = [self.title, self.text, self.image, self.site, *self.attributes.categorical.values()]
         columns += [*self.attributes.multi_valued.values(), *self.attributes.numeric.values()]
         if any(len(column) != len(self.item_ids) for column in columns):
             raise ValueError(f"Expected every column to have {len(self.item_ids)} rows, as item_ids has.")

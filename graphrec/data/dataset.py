@@ -40,7 +40,8 @@ class SetAside:
 
     def counts(self) -> dict[tuple[str, str], int]:
         """(file, reason) → number of rows set aside."""
-        return {key: int(n) for key, n in self.rows.groupby(["file", "reason"], sort=True).size().items()}
+        counted = self.rows.groupby(["file", "reason"], sort=True).size().reset_index(name="rows")
+        return {(str(file), str(reason)): int(rows) for file, reason, rows in counted.itertuples(index=False)}
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -56,7 +57,7 @@ class OwnVectors:
 
 @dataclass(frozen=True)
 class Dataset:
-    """Items, users and what the users did. Indices in `interactions` and `truths` address `catalogue` and `user_ids`."""
+    """Items, users and what the users did. Indices everywhere address `catalogue` and `user_ids`."""
 
     name: str
     catalogue: Catalogue
@@ -103,7 +104,8 @@ class Dataset:
         num_cold = round(fraction * len(touched))
         if num_cold == 0 or num_cold == len(touched):
             raise GraphRecError(
-                f"Cannot hold out {fraction:.0%} of {len(touched)} items with interactions: need at least one on each side."
+                f"Cannot hold out {fraction:.0%} of {len(touched)} items with interactions: "
+                "at least one is needed on each side."
             )
         is_cold_I = np.zeros(len(degree_I), dtype=bool)
         is_cold_I[rng.choice(touched, num_cold, replace=False)] = True
@@ -143,7 +145,7 @@ class Split:
 def _warm_holdout(
     user_P: np.ndarray, item_P: np.ndarray, is_open_P: np.ndarray, fraction: float, rng: np.random.Generator
 ) -> np.ndarray:
-    """A random mask over pairs, within the open ones, that leaves every user and item its first pair in random order."""
+    """A random mask over the open pairs that leaves every user and every item at least one of them."""
     held_P = np.zeros(len(user_P), dtype=bool)
     order = rng.permutation(np.flatnonzero(is_open_P))
     if fraction == 0 or not len(order):

@@ -32,7 +32,7 @@ class Interactions:
             ("user", self.user_index_E, self.num_users),
             ("item", self.item_index_E, self.num_items),
         ):
-            if len(index_E) and not (0 <= index_E.min() and index_E.max() < size):
+            if len(index_E) and not (index_E.min() >= 0 and index_E.max() < size):
                 raise ValueError(f"Expected {name} indices in [0, {size}), got {index_E.min()}..{index_E.max()}.")
         if len(self.weight_E) and not (self.weight_E > 0).all():
             raise ValueError("Expected weights above zero.")
@@ -57,7 +57,7 @@ class Interactions:
         return len(self.user_index_E)
 
     def take(self, rows: np.ndarray) -> "Interactions":
-        """The events at `rows` (a boolean mask over E or an array of row indices); users and items keep their indices."""
+        """The events at `rows` (a boolean mask over E, or row indices); users and items keep their indices."""
         return Interactions(
             num_users=self.num_users,
             num_items=self.num_items,

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from graphrec.data.dataset import Dataset, SetAside, Split, Truth
 from graphrec.data.description import InteractionsDescription
@@ -28,7 +29,7 @@ def read_truth(train: Dataset, path: Path, candidates_path: Path | None = None) 
     user_ids = np.concatenate([train.user_ids, new_ids])
     interactions = replace(train.interactions, num_users=len(user_ids))
     extended = replace(train, user_ids=user_ids, interactions=interactions)
-    user_index_E = extended.user_id_index.get_indexer(user_id_E)
+    user_index_E = extended.user_id_index.get_indexer(pd.Index(user_id_E, dtype=object))
     pairs = np.unique(np.stack([user_index_E, events.item_index_E]), axis=1)
     candidates = None if candidates_path is None else _read_candidates(train, candidates_path, collector)
     return Split(extended, Truth(pairs[0], pairs[1], candidates)), collector.finish()
@@ -40,7 +41,7 @@ def _read_candidates(train: Dataset, path: Path, collector: SetAsideCollector) -
     column = next(iter(table.columns)) if len(table.columns) == 1 else "item_id"
     if column not in table.columns:
         raise GraphRecError(f"{path} has no column item_id (it has: {', '.join(table.columns)}).")
-    index_N = train.catalogue.id_index.get_indexer(to_objects(table.columns[column]))
+    index_N = train.catalogue.id_index.get_indexer(pd.Index(to_objects(table.columns[column]), dtype=object))
     sieve = Sieve(table, collector)
     sieve.set_aside(index_N < 0, column, "unknown item: not in the run's catalogue")
     sieve.require_rows()

@@ -11,9 +11,9 @@ from graphrec.graph.uniform import subsets
 class UserBatches:
     """Batches of edge positions, grouped by user: a `batch_sampler` for PyG's `LinkLoader`.
 
-    Every user with at least two items comes once an epoch, and about `target_rate` of their items (at least one, at most
-    `max_targets`, never all) are to be predicted from the others. Grouping by user keeps the number of neighbourhoods
-    per step small: one per user, not one per edge.
+    Every user with at least two items comes once an epoch, and about `target_rate` of their items (at least one, at
+    most `max_targets`, never all) are to be predicted from the others. Grouping by user keeps the number of
+    neighbourhoods per step small: one per user, not one per edge.
     """
 
     def __init__(

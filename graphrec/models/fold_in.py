@@ -4,7 +4,7 @@ import numpy as np
 import scipy.sparse as sp
 
 _SHRINKAGE = 1e-3
-"""Penalty of the fold-in, per user with history: small beside the unit variance of q, it only keeps the system regular."""
+"""Penalty of the fold-in, per user with history: small beside q, it only keeps the system regular."""
 
 
 def fold_in(q_UD: np.ndarray, matrix_UI: sp.csr_matrix) -> np.ndarray:

@@ -2,8 +2,8 @@
 
 1. Mask whole items and some edges; train the encoder on the rest, epoch by epoch, until the masked items are no longer
    found better by a content head that the graph teaches.
-2. Choose the teacher and tune the head on the same masked items; choose how fast items move from content to graph on the
-   masked edges.
+2. Choose the teacher and tune the head on the same masked items; choose how fast items move from content to graph on
+   the masked edges.
 3. Train again on everything for as many epochs, and refit the head over all warm items: x → the graph's vector.
 """
 
@@ -58,7 +58,7 @@ class FittedChoices:
 
 @dataclass(frozen=True)
 class GraphModel:
-    """The fitted model as arrays. Item vectors and queries are (·, D + 1): the last component is the popularity term."""
+    """The fitted model as arrays. Item vectors are (I, D + 1): the last component is the popularity term."""
 
     encoder: GraphSAGE
     encoded: Encoded
@@ -165,7 +165,7 @@ class _Search:
         if judges is None:
             raise GraphRecError("No user with history touched a masked item: too few interactions to tune on.")
         self.pool, self.users = judges
-        self.even = HeadSettings(weights={name: 1.0 for name in blocks.columns})
+        self.even = HeadSettings(weights=dict.fromkeys(blocks.columns, 1.0))
         self.ndcg_by_epoch: list[float] = []
         self.best: Encoded
         self.folded_ID: np.ndarray
@@ -202,7 +202,7 @@ class _Search:
         return mean_ndcg(query_BD, content_ID, self.pool, self.users)
 
     def best_half_degree(self, tuned: Tuned, share: float) -> float:
-        """The hand-over that finds the masked edges of warm items best; the middle of the range where there are none."""
+        """The hand-over that finds the masked edges of warm items best; a middling one where there are none."""
         judges = self.masked.judges("warm")
         if judges is None:
             return _HALF_DEGREES[len(_HALF_DEGREES) // 2]

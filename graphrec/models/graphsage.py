@@ -78,7 +78,7 @@ class GraphSAGE(nn.Module):
 
     @torch.no_grad()
     def encode(self, graph: InteractionGraph, x_IF: np.ndarray, block_rows: int = 100_000) -> Encoded:
-        """Every user and item from all of their neighbours, layer by layer: nobody's answer depends on who else asks."""
+        """Every user and item from all neighbours, layer by layer: no answer depends on who else asks."""
         device = self.user_start.device
         starts = range(0, len(x_IF), block_rows)
         blocks = [

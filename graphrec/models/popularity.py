@@ -28,7 +28,7 @@ class Popularity:
         log_degree_I = np.log1p(degree_I.astype(np.float64))
         mean, spread = log_degree_I[system.rows].mean(), log_degree_I[system.rows].std()
         target_I = (log_degree_I - mean) / (spread if spread > 0 else 1.0)
-        even = {name: 1.0 for name in system.columns}
+        even = dict.fromkeys(system.columns, 1.0)
         choices = [HeadSettings(weights=even, penalty=penalty) for penalty in _PENALTIES]
         best = min(choices, key=lambda settings: _left_out_error(system, target_I[system.rows], settings))
         predicted_I = system.predict(system.coefficients(target_I[system.rows, None], best))[:, 0]

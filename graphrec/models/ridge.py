@@ -8,7 +8,7 @@ import scipy.linalg
 from pydantic import BaseModel, PositiveFloat
 
 _CONSTANT = 0.3
-"""Entry of the constant column: small beside the unit rows of a block, so that the intercept is shrunk like the rest."""
+"""Entry of the constant column: small beside a block's unit rows, so that the intercept is shrunk too."""
 
 
 class HeadSettings(BaseModel, extra="forbid", frozen=True):

@@ -99,7 +99,7 @@ def tune_head(
     A change that scores better is kept and the next one starts from it; rounds repeat until the tries are used up or a
     whole round improves nothing. `score(settings, popularity_weight)` is the masked items' NDCG@20.
     """
-    best = Tuned(HeadSettings(weights={name: 1.0 for name in blocks}), 0.0, -np.inf)
+    best = Tuned(HeadSettings(weights=dict.fromkeys(blocks, 1.0)), 0.0, -np.inf)
     best = Tuned(best.settings, 0.0, score(best.settings, 0.0))
     tried, left_in_vain = {_key(best)}, 0
     coordinates = ["penalty", *blocks, "popularity"]

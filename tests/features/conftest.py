@@ -14,7 +14,7 @@ KINDS = ("dress", "shirt", "shoes")
 
 
 @pytest.fixture
-def is_warm_I():  # noqa: N802 (a shape suffix, as in the code)
+def is_warm_I():
     """Every third item is cold, so that warm is not a prefix."""
     return np.arange(NUM_ITEMS) % 3 != 2
 

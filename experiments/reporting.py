@@ -1,0 +1,34 @@
+"""Results are produced, not typed: tables are written into README files from metrics.json."""
+
+import json
+import os
+import platform
+import resource
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+
+def write_metrics(folder: Path, metrics: dict[str, Any]) -> None:
+    (folder / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
+
+
+def write_table(readme: Path, name: str, table: str) -> None:
+    """Replace what stands between `<!-- name: written by run.py -->` and `<!-- end of name -->`."""
+    start, end = f"<!-- {name}: written by run.py -->", f"<!-- end of {name} -->"
+    before, rest = readme.read_text(encoding="utf-8").split(start)
+    after = rest.split(end)[1]
+    readme.write_text(f"{before}{start}\n{table}\n{end}{after}", encoding="utf-8")
+
+
+def machine() -> dict[str, Any]:
+    packages = ("torch", "torch-geometric", "faiss-cpu", "numpy", "scikit-learn")
+    return {
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+        **{name: version(name) for name in packages},
+    }
+
+
+def peak_memory_gb() -> float:
+    """Of this process since it started."""
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 2)
