@@ -45,15 +45,19 @@ KOption = Annotated[int, typer.Option("-k", min=1, help="How many items.")]
 
 @app.command()
 def demo(
-    out: Annotated[Path, typer.Option(help="Where the run is written.")] = Path("runs/demo"),
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Where the run is written. Default: runs/latest, or runs/demo.", show_default=False),
+    ] = None,
 ) -> None:
     """Show the whole way on the sample store, without any download: check, train, recall, eval."""
     from graphrec.config import GraphRecConfig
     from graphrec.data.check import check as check_dataset
     from graphrec.screen import print_check, print_choices, print_comparison, recommendations_table
-    from graphrec.workflow import SAMPLE_STORE, demo_user, evaluate_run, open_dataset, train_run
+    from graphrec.workflow import SAMPLE_STORE, demo_run, demo_user, evaluate_run, open_dataset, train_run
 
     screen, progress = _screen()
+    out = demo_run() if out is None else out
     screen.rule("1  sample store: two small made-up fashion sites", align="left")
     dataset = open_dataset(None, progress=progress)
     screen.print(f"Look at it: {SAMPLE_STORE}/ (a folder of your own needs no more than items and interactions)")
@@ -75,10 +79,12 @@ def demo(
     comparison, _ = evaluate_run(model, progress=progress)
     print_comparison(screen, comparison)
     screen.print("The sample store shows the wiring; evidence comes from real data. What to run next:")
-    screen.print(f"  graphrec recall --run {out} --user {user}")
-    screen.print(f"  graphrec recall --run {out} --user {user} --only-new --json")
-    screen.print(f"  graphrec eval --run {out} --pool all")
-    screen.print("  graphrec check my-folder && graphrec train my-folder && graphrec eval --cold-items")
+    run = "" if out == _RUN else f" --run {out}"
+    screen.print(f"  graphrec recall --user {user} --only-new{run}")
+    screen.print(f"  graphrec eval --pool all{run}")
+    screen.print(
+        "  graphrec check FOLDER, graphrec train FOLDER, graphrec eval --cold-items, with a folder of your own"
+    )
 
 
 @app.command()

@@ -51,13 +51,13 @@ class ProgressBars:
 
 def recommendations_table(table: pd.DataFrame, title: str) -> Table:
     """Ranked items, one row each."""
-    shown = Table(title=title, title_justify="left", header_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    shown = _plain_table(title)
     several = "user_id" in table and table["user_id"].nunique() > 1
     if several:
         shown.add_column("user", no_wrap=True)
-    shown.add_column("#", justify="right")
+    shown.add_column("#", justify="right", no_wrap=True)
     shown.add_column("item", no_wrap=True)
-    shown.add_column("title", overflow="ellipsis", no_wrap=True, max_width=48, ratio=1)
+    shown.add_column("title", overflow="ellipsis", no_wrap=True, max_width=44)
     shown.add_column("score", justify="right", no_wrap=True)
     shown.add_column("degree", justify="right", no_wrap=True)
     shown.add_column("source", no_wrap=True, min_width=7)
@@ -74,7 +74,7 @@ def recommendations_table(table: pd.DataFrame, title: str) -> Table:
 def pool_tables(result: PoolResult) -> list[Table | str]:
     """The arms of one pool, the differences, and the conclusion."""
     metrics = list(result.arms[0].metrics)
-    arms = Table(header_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    arms = _plain_table()
     arms.add_column("arm", no_wrap=True)
     for name in metrics:
         arms.add_column(name.replace("@", "\n@"), justify="right", no_wrap=True)
@@ -99,24 +99,32 @@ def pool_tables(result: PoolResult) -> list[Table | str]:
 
 
 def _differences_table(result: PoolResult) -> Table:
-    shown = Table(header_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    shown = _plain_table()
     shown.add_column("graph - content", no_wrap=True)
-    shown.add_column("pop.", no_wrap=True)
-    shown.add_column("difference", justify="right", no_wrap=True)
-    shown.add_column("95 % interval", justify="right", no_wrap=True)
+    shown.add_column("difference [95 % interval]", no_wrap=True)
     shown.add_column("detectable", justify="right", no_wrap=True)
-    shown.add_column("verdict")
+    shown.add_column("verdict", no_wrap=True)
     for one in result.differences:
         interval = one.interval
         shown.add_row(
-            one.metric,
-            "on" if one.popularity else "off",
-            f"{interval.difference:+.4f}",
-            f"{interval.low:+.4f} … {interval.high:+.4f}",
+            one.metric if one.popularity else f"{one.metric} pop. off",
+            f"{interval.difference:+.4f} \\[{interval.low:+.4f}, {interval.high:+.4f}]",
             f"{interval.smallest_detectable:.4f}",
             f"[{_VERDICT_STYLE[one.verdict]}]{one.verdict}[/]",
         )
     return shown
+
+
+def _plain_table(title: str | None = None) -> Table:
+    """Little ink and narrow gaps: fits a terminal of 80 columns."""
+    return Table(
+        title=title,
+        title_justify="left",
+        header_style="bold",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        collapse_padding=True,
+    )
 
 
 def print_comparison(console: Console, comparison: Comparison) -> None:
@@ -132,8 +140,9 @@ def print_choices(console: Console, choices: FittedChoices) -> None:
     weights = ", ".join(f"{name} {value:.3g}" for name, value in choices.head.weights.items())
     console.print(
         f"Chosen on items masked inside the training data: {choices.epochs} epochs, head weights {weights}, "
-        f"penalty {choices.head.penalty:.3g}, fold-in {choices.fold_in_share:g}, popularity "
-        f"{choices.popularity_weight:g}, half graph at degree {choices.half_degree:g} (NDCG@20 there {choices.masked_ndcg:.3f}, a validation figure).",
+        f"penalty {choices.head.penalty:.3g}, fold-in {choices.fold_in_share:g}, "
+        f"popularity {choices.popularity_weight:g}, half graph at degree {choices.half_degree:g} "
+        f"(NDCG@20 there {choices.masked_ndcg:.3f}, a validation figure).",
         style="dim",
     )
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from graphrec.artifact import Manifest
+from graphrec.artifact import Manifest, check_replaceable, read_manifest
 from graphrec.comparison import ARM_NAMES, Comparison, compare_with, pool_names
 from graphrec.config import GraphRecConfig
 from graphrec.data.dataset import Dataset, SetAside, Split, Truth
@@ -42,6 +42,7 @@ def train_run(
 
     With `hold_out` off everything is learned from, for use rather than for evaluation.
     """
+    check_replaceable(out)  # before minutes of training, not after
     train, held_out = _hold_out(dataset, config, hold_out)
     model = Recommender(config, device).fit(train, progress, held_out)
     model.save(out)
@@ -90,6 +91,13 @@ def _hold_out(dataset: Dataset, config: GraphRecConfig, hold_out: bool) -> tuple
         return dataset, {}
     split = dataset.split_cold_items(settings.cold_items, config.seed, settings.warm_pairs)
     return split.train, {HELD_OUT: split.truth}
+
+
+def demo_run() -> Path:
+    """Where the demo's run goes: runs/latest, unless that holds a run on other data, which a demo must not replace."""
+    if not RUN.exists() or read_manifest(RUN, verify=False).about.get("dataset") == SAMPLE_STORE.name:
+        return RUN
+    return RUN.with_name("demo")
 
 
 def demo_user(model: Recommender) -> str:

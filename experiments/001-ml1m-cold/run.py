@@ -1,7 +1,7 @@
 """All arms on the cold items of MovieLens-1M, three seeds.
 
-python experiments/001-ml1m-cold/run.py --root DATA writes metrics.json beside this file, the tables in README.md here and
-the table in the project's README.md.
+python experiments/001-ml1m-cold/run.py --root DATA writes metrics.json beside this file, the tables in README.md here
+and the table in the project's README.md.
 """
 
 import argparse
@@ -64,9 +64,7 @@ def differences_table(runs: list[dict[str, Any]]) -> str:
         for popularity in (True, False):
             for run in runs:
                 one = next(
-                    d
-                    for d in run["pool"]["differences"]
-                    if d["metric"] == metric and d["popularity"] == popularity
+                    d for d in run["pool"]["differences"] if d["metric"] == metric and d["popularity"] == popularity
                 )
                 interval = one["interval"]
                 lines.append(
@@ -82,8 +80,8 @@ def results(metrics: dict[str, Any]) -> str:
     seconds = [f"{run['train_seconds']:.0f} + {run['eval_seconds']:.0f}" for run in runs]
     about = (
         f"Pool: {runs[0]['pool']['description']}; {runs[0]['pool']['coverage']}. Mean (standard deviation) over "
-        f"{len(runs)} seeds. Seconds to train + to fit and evaluate the other arms, by seed: {', '.join(seconds)}; peak "
-        f"memory {metrics['peak_memory_gb']} GB; {metrics['machine']}, torch {metrics['torch']}."
+        f"{len(runs)} seeds. Seconds to train + to fit and evaluate the other arms, by seed: {', '.join(seconds)}; "
+        f"peak memory {metrics['peak_memory_gb']} GB; {metrics['machine']}, torch {metrics['torch']}."
     )
     return "\n\n".join([arms_table(runs), about, differences_table(runs)])
 
