@@ -110,7 +110,7 @@ def _differences_table(result: PoolResult) -> Table:
             one.metric if one.popularity else f"{one.metric} pop. off",
             f"{interval.difference:+.4f} \\[{interval.low:+.4f}, {interval.high:+.4f}]",
             f"{interval.smallest_detectable:.4f}",
-            f"[{_VERDICT_STYLE[one.verdict]}]{one.verdict}[/]",
+            f"[{_VERDICT_STYLE[one.verdict]}]{str(one.verdict).removesuffix(' shown')}[/]",
         )
     return shown
 

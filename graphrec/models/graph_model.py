@@ -7,6 +7,7 @@
 3. Train again on everything for as many epochs, and refit the head over all warm items: x → the graph's vector.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -132,11 +133,12 @@ def _choose(
         after_epoch=lambda epoch, encoder: search.judge(encoder, config.training.patience),
         progress=progress, description="Training GraphSAGE, whole items masked",
     )  # fmt: skip
-    share = search.best_share()
+    shares = _SHARES[: max(1, config.tuning.tries)]
+    share = search.best_share(shares)
     tuned = tune_head(
         list(blocks.columns),
         lambda settings, weight: search.score(settings, weight, share),
-        max(0, config.tuning.tries - len(_SHARES)),  # the shares were tries too: no arm gets more than the others
+        max(0, config.tuning.tries - len(shares)),  # the shares were tries too: no arm gets more than the others
         progress,
         "Tuning the content head",
     )
@@ -185,14 +187,14 @@ class _Search:
             self.best, self.folded_ID = encoded, folded_ID
         return len(self.ndcg_by_epoch) - self.best_epoch >= patience
 
-    def best_share(self) -> float:
+    def best_share(self, shares: Sequence[float]) -> float:
         """The mixture of z and fold-in that teaches an untuned head best."""
         scores = []
-        for share in _SHARES:
+        for share in shares:
             teacher_ID = self._teacher(self.best, self.folded_ID, share)
             _, content_ID = item_vectors(self.system, teacher_ID, self.popularity, self.even)
             scores.append(self._ndcg(self.best, teacher_ID, content_ID))
-        return _SHARES[int(np.argmax(scores))]
+        return shares[int(np.argmax(scores))]
 
     def score(self, settings: HeadSettings, popularity_weight: float, share: float) -> float:
         """NDCG@20 on the masked items with the best epoch's encoder."""

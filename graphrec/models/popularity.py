@@ -7,6 +7,8 @@ import numpy as np
 from graphrec.models.ridge import HeadSettings, RidgeSystem
 
 _PENALTIES = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
+_NO_SPREAD = 1e-9
+"""A smaller deviation of log-degrees is rounding: all items are equally popular."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class Popularity:
         """
         log_degree_I = np.log1p(degree_I.astype(np.float64))
         mean, spread = log_degree_I[system.rows].mean(), log_degree_I[system.rows].std()
-        target_I = (log_degree_I - mean) / (spread if spread > 0 else 1.0)
+        target_I = (log_degree_I - mean) / (spread if spread > _NO_SPREAD else 1.0)
         even = dict.fromkeys(system.columns, 1.0)
         choices = [HeadSettings(weights=even, penalty=penalty) for penalty in _PENALTIES]
         best = min(choices, key=lambda settings: _left_out_error(system, target_I[system.rows], settings))

@@ -55,11 +55,10 @@ def train_encoder(
     appear neither as positives nor as negatives. A step costs what its sampled neighbourhoods cost, whatever the size
     of the catalogue. The same seed gives the same encoder on the same machine.
     """
-    rng = np.random.default_rng(seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         encoder = GraphSAGE(graph.num_items, x_IF.shape[1], encoder_config).to(device)
-    loader = _loader(graph, encoder_config, config, rng)
+    loader = _loader(graph, encoder_config, config, seed)
     optimizers = _optimizers(encoder, config)
     x = torch.from_numpy(x_IF)
     weight_E = torch.from_numpy(graph.items_of_user.weight_E)
@@ -86,10 +85,8 @@ def _optimizers(encoder: GraphSAGE, config: TrainingConfig) -> list[torch.optim.
     return [*optimizers, torch.optim.SparseAdam(sparse, lr=config.learning_rate)] if sparse else optimizers
 
 
-def _loader(
-    graph: InteractionGraph, encoder_config: GraphSAGEConfig, config: TrainingConfig, rng: np.random.Generator
-) -> LinkLoader:
-    edges = graph.items_of_user
+def _loader(graph: InteractionGraph, encoder_config: GraphSAGEConfig, config: TrainingConfig, seed: int) -> LinkLoader:
+    edges, rng = graph.items_of_user, np.random.default_rng(seed)
     batches = UserBatches(edges, config.users_per_batch, config.target_rate, config.max_targets, rng)
     negatives = NegativeSampling("triplet", config.uniform_negatives) if config.uniform_negatives else None
     return LinkLoader(
@@ -99,6 +96,7 @@ def _loader(
         neg_sampling=negatives,
         batch_sampler=batches,
         num_workers=config.workers,
+        generator=torch.Generator().manual_seed(seed),  # seeds the workers; torch's global one is nobody's to draw from
     )
 
 

@@ -1,0 +1,230 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from graphrec.baselines.arm import TrainingInput
+from graphrec.baselines.content import Content, ContentUntrained
+from graphrec.baselines.popularity import Popularity
+from graphrec.baselines.random import Random
+from graphrec.data.dataset import Truth
+from graphrec.errors import GraphRecError
+
+ARMS = [Random, Popularity, ContentUntrained, Content]
+USERS, ITEMS = np.arange(45), np.arange(30)
+
+
+def dense_scores(lists):
+    """Scores as users × items; nan where an item is not in the list."""
+    score_UI = np.full((len(lists), 30), np.nan)
+    rows, ranks = np.nonzero(lists.items_UK >= 0)
+    score_UI[rows, lists.items_UK[rows, ranks]] = lists.scores_UK[rows, ranks]
+    return score_UI
+
+
+@pytest.mark.parametrize("arm", ARMS)
+def test_recommendations_are_unseen_items_of_the_catalogue_best_first(inputs, arm):
+    train = inputs.train
+    table = arm().fit(inputs).recommend(["u07", "u30", "u07"], k=6)
+    assert table.columns.tolist() == ["user_id", "rank", "item_id", "score"]
+    assert table["user_id"].tolist() == ["u07"] * 6 + ["u30"] * 6 + ["u07"] * 6
+    assert table["rank"].tolist() == [1, 2, 3, 4, 5, 6] * 3
+    assert table["item_id"].tolist()[:6] == table["item_id"].tolist()[12:]
+    assert (table["score"].diff().dropna().to_numpy().reshape(-1)[[0, 1, 2, 3, 4]] <= 0).all()
+    seen = train.interactions.user_item_matrix()
+    for user in (7, 30):
+        items = train.catalogue.id_index.get_indexer(table["item_id"][table["user_id"] == f"u{user:02}"])
+        assert (items >= 0).all()
+        assert seen[user].nnz > 0
+        assert not set(items) & set(seen[user].indices)
+
+
+@pytest.mark.parametrize("arm", ARMS)
+def test_a_list_is_short_only_where_fewer_items_are_unseen(inputs, arm):
+    table = arm().fit(inputs).recommend(["u07", "u30"], k=99)
+    degree_U = inputs.train.interactions.user_degree()
+    assert table.groupby("user_id").size().to_dict() == {"u07": 30 - degree_U[7], "u30": 30 - degree_U[30]}
+
+
+@pytest.mark.parametrize("arm", ARMS)
+def test_an_unknown_user_is_refused_in_one_line(inputs, arm):
+    with pytest.raises(GraphRecError, match="'nobody'") as caught:
+        arm().fit(inputs).recommend(["u07", "nobody", "u30"])
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("arm", ARMS)
+def test_asking_for_nobody_gives_an_empty_table(inputs, arm):
+    table = arm().fit(inputs).recommend([])
+    assert len(table) == 0
+    assert table.columns.tolist() == ["user_id", "rank", "item_id", "score"]
+
+
+@pytest.mark.parametrize("arm", ARMS)
+def test_a_list_does_not_depend_on_who_else_asks(inputs, arm, monkeypatch):
+    fitted = arm().fit(inputs)
+    seen = inputs.train.interactions.user_item_matrix()
+    together = fitted.rank(USERS, ITEMS, seen, 30)
+    for user in (0, 17, 44):
+        alone = fitted.rank(np.array([user]), ITEMS, seen[[user]], 30)
+        np.testing.assert_array_equal(alone.items_UK[0], together.items_UK[user])
+    order = np.random.default_rng(0).permutation(45)
+    shuffled = fitted.rank(order, ITEMS, seen[order], 30)
+    np.testing.assert_array_equal(shuffled.items_UK, together.items_UK[order])
+    monkeypatch.setattr("graphrec.baselines.arm._USERS_PER_BLOCK", 7)
+    in_blocks = fitted.rank(USERS, ITEMS, seen, 30)
+    np.testing.assert_array_equal(in_blocks.items_UK, together.items_UK)
+
+
+@pytest.mark.parametrize("arm", ARMS)
+def test_only_items_of_the_pool_are_ranked(inputs, cold, arm):
+    lists = arm().fit(inputs).rank(USERS, cold, None, 5)
+    np.testing.assert_array_equal(np.sort(lists.items_UK, axis=1), np.tile(cold, (45, 1)))
+
+
+@pytest.mark.parametrize("arm", ARMS)
+def test_the_same_seed_gives_the_same_lists(inputs, arm):
+    one, same = (arm().fit(inputs).rank(USERS, ITEMS, None, 30) for _ in range(2))
+    np.testing.assert_array_equal(one.items_UK, same.items_UK)
+    np.testing.assert_array_equal(one.scores_UK, same.scores_UK)
+
+
+@pytest.mark.parametrize("arm", ARMS)
+def test_the_held_out_truth_is_never_read(inputs, cold, arm):
+    truth = Truth(np.arange(40), np.resize(cold, 40))
+    told = replace(inputs, train=replace(inputs.train, truths={"test": truth}))
+    expected = arm().fit(inputs).rank(USERS, ITEMS, None, 30)
+    np.testing.assert_array_equal(arm().fit(told).rank(USERS, ITEMS, None, 30).scores_UK, expected.scores_UK)
+
+
+@pytest.mark.parametrize("arm", [ContentUntrained, Content])
+@pytest.mark.parametrize("popularity", [True, False])
+def test_a_new_items_features_change_its_own_score_and_no_other(inputs, arm, popularity):
+    item = 11
+    x_IF = inputs.blocks.x_IF.copy()
+    x_IF[item] = -x_IF[item]
+    changed = replace(inputs, blocks=replace(inputs.blocks, x_IF=x_IF))
+    one, other = (
+        dense_scores(arm().fit(using).rank(USERS, ITEMS, None, 30, popularity)) for using in (inputs, changed)
+    )
+    others = ITEMS != item
+    np.testing.assert_array_equal(one[:, others], other[:, others])
+    assert not np.array_equal(one[:, item], other[:, item])
+
+
+def test_random_gives_everybody_another_order_and_another_seed_others(inputs):
+    lists = Random().fit(inputs).rank(USERS, ITEMS, None, 30)
+    assert len(np.unique(lists.items_UK, axis=0)) == 45
+    other = Random().fit(replace(inputs, seed=4)).rank(USERS, ITEMS, None, 30)
+    assert (lists.items_UK != other.items_UK).any(axis=1).all()
+
+
+def test_random_puts_every_item_first_equally_often(inputs, train):
+    crowd = replace(inputs, train=train)
+    lists = Random().fit(crowd).rank(np.arange(6000), np.arange(0, 30, 3), None, 1)
+    share = np.bincount(lists.items_UK[:, 0], minlength=30)[::3] / 6000
+    np.testing.assert_allclose(share, 0.1, atol=0.02)
+
+
+def test_popularity_is_the_order_of_degrees_for_everybody(inputs):
+    lists = Popularity().fit(inputs).rank(USERS, ITEMS, None, 30)
+    assert (lists.items_UK == lists.items_UK[0]).all()
+    degree_I = inputs.train.interactions.item_degree()
+    assert (np.diff(degree_I[lists.items_UK[0]]) <= 0).all()
+
+
+def test_popularity_counts_users_and_not_events(train, inputs):
+    """By hand: item 0 has three users, item 1 two, item 2 one user with nine events."""
+    events = train.interactions
+    rows = np.arange(14)
+    few = replace(
+        events.take(rows),
+        user_index_E=np.array([0, 1, 2, 0, 3] + [5] * 9),
+        item_index_E=np.array([0, 0, 0, 1, 1] + [2] * 9),
+    )
+    lists = Popularity().fit(replace(inputs, train=replace(train, interactions=few))).rank(USERS[:1], ITEMS, None, 3)
+    assert lists.items_UK.tolist() == [[0, 1, 2]]
+
+
+def test_equally_popular_items_stand_in_a_random_order_of_the_seed(inputs, cold):
+    orders = {
+        tuple(Popularity().fit(replace(inputs, seed=seed)).rank(USERS[:1], cold, None, 5).items_UK[0])
+        for seed in range(20)
+    }
+    assert len(orders) > 10
+    assert len({order[0] for order in orders}) == 5  # not the catalogue's order: that would be a hint
+
+
+def test_popularity_without_popularity_is_refused(inputs):
+    with pytest.raises(ValueError, match="nothing but popularity"):
+        Popularity().fit(inputs).rank(USERS, ITEMS, None, 5, popularity=False)
+
+
+def test_untrained_content_is_the_cosine_to_the_mean_profile(inputs):
+    """Item by item: unit features, weighted mean over the user's items, cosine."""
+    x_IF = inputs.blocks.x_IF.astype(np.float64)
+    unit_IF = x_IF / np.linalg.norm(x_IF, axis=1, keepdims=True)
+    weight_UI = inputs.train.interactions.user_item_matrix().toarray()
+    score_UI = dense_scores(ContentUntrained().fit(inputs).rank(USERS, ITEMS, None, 30))
+    for user in range(44):
+        profile_F = np.average(unit_IF, axis=0, weights=weight_UI[user])
+        cosine_I = unit_IF @ profile_F / np.linalg.norm(profile_F)
+        np.testing.assert_array_equal(np.argsort(-score_UI[user]), np.argsort(-cosine_I))
+        np.testing.assert_allclose(
+            score_UI[user], cosine_I * (score_UI[user] @ cosine_I) / (cosine_I @ cosine_I), atol=1e-4
+        )
+
+
+def test_untrained_content_takes_an_item_without_features(inputs):
+    x_IF = inputs.blocks.x_IF.copy()
+    x_IF[11] = 0
+    fitted = ContentUntrained().fit(replace(inputs, blocks=replace(inputs.blocks, x_IF=x_IF)))
+    np.testing.assert_array_equal(dense_scores(fitted.rank(USERS, ITEMS, None, 30))[:, 11], 0)
+
+
+def naive_ridge(inputs, settings):
+    """A · X̃ (X̃ᵀX̃ + λI)⁻¹ X̃ᵀ over warm items, dense: every column of A predicted from the weighted features."""
+    scale_F = np.concatenate(
+        [
+            np.full(where.stop - where.start, np.sqrt(settings.weights[name]))
+            for name, where in inputs.blocks.columns.items()
+        ]
+    )
+    design = np.hstack([inputs.blocks.x_IF.astype(np.float64) * scale_F, np.full((30, 1), 0.3)])
+    weight_UI = inputs.train.interactions.user_item_matrix().toarray().astype(np.float64)
+    warm = np.flatnonzero(weight_UI.any(axis=0))
+    system = design[warm].T @ design[warm] + settings.penalty * np.eye(design.shape[1])
+    coefficients = np.linalg.solve(system, design[warm].T @ weight_UI[:, warm].T)
+    return (design @ coefficients).T, warm
+
+
+@pytest.mark.parametrize("tries", [0, 10])
+def test_content_is_the_ridge_from_features_to_interaction_columns(inputs, tries):
+    inputs = replace(inputs, tuning=inputs.tuning.model_copy(update={"tries": tries}))
+    arm = Content().fit(inputs)
+    prediction_UI, warm = naive_ridge(inputs, arm.settings_)
+    spread_U = prediction_UI[:, warm].std(axis=1, keepdims=True)
+    scaled_UI = prediction_UI / np.where(spread_U > 0, spread_U, 1)
+    on = dense_scores(arm.rank(USERS, ITEMS, None, 30))
+    term_I = arm.vectors_[:, -1]
+    np.testing.assert_allclose(on, scaled_UI + arm.popularity_weight_ * term_I, atol=1e-3)
+    off = dense_scores(arm.rank(USERS, ITEMS, None, 30, popularity=False))
+    np.testing.assert_allclose(off, scaled_UI - scaled_UI[:44].mean(axis=0), atol=1e-3)
+
+
+def test_contents_popularity_term_is_observed_where_items_are_touched_and_predicted_where_new(inputs, cold):
+    term_I = Content().fit(inputs).vectors_[:, -1]
+    log_degree_I = np.log1p(inputs.train.interactions.item_degree())
+    warm = np.setdiff1d(ITEMS, cold)
+    expected = (log_degree_I[warm] - log_degree_I[warm].mean()) / log_degree_I[warm].std()
+    np.testing.assert_allclose(term_I[warm], expected, rtol=1e-4, atol=1e-6)
+    assert np.abs(term_I[cold]).max() < np.abs(term_I[warm]).max()
+
+
+def test_tuning_without_a_judge_says_so_in_one_line(train, blocks, inputs):
+    """Ten users with one item each: whoever touched a masked item has no history left."""
+    events = replace(train.interactions.take(np.arange(10)), user_index_E=np.arange(10), item_index_E=np.arange(10))
+    lonely = TrainingInput(replace(train, interactions=events), blocks, inputs.tuning)
+    with pytest.raises(GraphRecError, match="too few interactions") as caught:
+        Content().fit(lonely)
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,177 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from graphrec.data.dataset import Truth
+from graphrec.data.interactions import Interactions
+from graphrec.errors import GraphRecError
+from graphrec.features.blocks import FeatureBlocks
+from graphrec.graph.interaction_graph import InteractionGraph
+from graphrec.models import graph_model
+from graphrec.models.fallback import gate
+from graphrec.models.graph_model import fit_graph_model
+
+ARRAYS = ("graph_ID", "content_ID", "served_ID", "degree_I")
+
+
+def queries(model):
+    return model.scale.query(model.encoded.q_UD, model.choices.popularity_weight)
+
+
+def personal_queries(model):
+    return model.scale.personal_query(model.encoded.q_UD)
+
+
+def assert_same_model(one, other, items=slice(None)):
+    """Bit for bit: the vectors of these items, every query, every choice."""
+    for name in ARRAYS:
+        np.testing.assert_array_equal(getattr(one, name)[items], getattr(other, name)[items], err_msg=name)
+    np.testing.assert_array_equal(queries(one), queries(other))
+    np.testing.assert_array_equal(personal_queries(one), personal_queries(other))
+    assert one.choices == other.choices
+
+
+def share_in_order(score_UI, same_taste_UI):
+    """How often an item of the user's taste scores above one of the other taste; 0.5 by chance."""
+    shares = []
+    for score_I, same_I in zip(score_UI, same_taste_UI, strict=True):
+        shares.append((score_I[same_I][:, None] > score_I[~same_I]).mean())
+    return np.mean(shares)
+
+
+@pytest.fixture(scope="module")
+def fit(taste_world, small_config):
+    def fitted(train=taste_world.split.train, blocks=taste_world.blocks, config=small_config, seed=0):
+        return fit_graph_model(train, blocks, config, seed)
+
+    return fitted
+
+
+def test_new_items_rank_by_taste_far_better_than_chance(taste_world, taste_model):
+    cold = taste_world.cold
+    score_UI = queries(taste_model) @ taste_model.served_ID[cold].T
+    same = taste_world.same_taste_UI[:, cold]
+    assert share_in_order(score_UI, same) > 0.85
+    assert share_in_order(personal_queries(taste_model) @ taste_model.served_ID[cold].T, same) > 0.85
+    shuffled = np.random.default_rng(0).permutation(score_UI.T).T  # the check can fail
+    assert share_in_order(shuffled, same) < 0.7
+
+
+def test_touched_items_rank_by_taste_too(taste_world, taste_model):
+    warm = np.setdiff1d(np.arange(100), taste_world.cold)
+    score_UI = queries(taste_model) @ taste_model.served_ID[warm].T
+    assert share_in_order(score_UI, taste_world.same_taste_UI[:, warm]) > 0.85
+
+
+def test_new_items_are_served_their_content_bit_for_bit(taste_world, taste_model):
+    served_ID, content_ID = taste_model.served_ID, taste_model.content_ID
+    is_content_I = (served_ID.view(np.uint32) == content_ID.view(np.uint32)).all(axis=1)
+    np.testing.assert_array_equal(np.flatnonzero(is_content_I), taste_world.cold)
+
+
+def test_touched_items_are_served_the_blend_of_their_degree(taste_model):
+    g_I1 = gate(taste_model.degree_I, taste_model.choices.half_degree)[:, None]
+    blend_ID = g_I1 * taste_model.graph_ID + (1 - g_I1) * taste_model.content_ID
+    np.testing.assert_allclose(taste_model.served_ID, blend_ID, atol=1e-5)
+
+
+def test_the_served_queries_are_the_encoders_own(taste_world, taste_model):
+    graph = InteractionGraph.from_interactions(taste_world.split.train.interactions)
+    encoded = taste_model.encoder.encode(graph, taste_world.blocks.x_IF)
+    np.testing.assert_array_equal(taste_model.encoded.q_UD, encoded.q_UD)
+    np.testing.assert_array_equal(taste_model.encoded.z_ID, encoded.z_ID)
+
+
+def test_the_same_seed_gives_the_same_model_and_another_seed_another(fit, taste_model):
+    assert_same_model(fit(), taste_model)
+    assert not np.array_equal(fit(seed=1).served_ID, taste_model.served_ID)
+
+
+def test_a_new_items_features_change_its_own_vector_and_nothing_else(taste_world, taste_model, fit):
+    item = taste_world.cold[7]
+    x_IF = taste_world.blocks.x_IF.copy()
+    x_IF[item] = -x_IF[item] * 2
+    changed = fit(blocks=FeatureBlocks(x_IF, taste_world.blocks.columns))
+    assert_same_model(changed, taste_model, np.arange(100) != item)
+    assert not np.array_equal(changed.served_ID[item], taste_model.served_ID[item])
+
+
+def test_exchanging_new_items_exchanges_their_vectors_and_nothing_else(taste_world, taste_model, fit):
+    cold = taste_world.cold
+    shuffled = np.random.default_rng(0).permutation(cold)
+    x_IF = taste_world.blocks.x_IF.copy()
+    x_IF[cold] = x_IF[shuffled]
+    changed = fit(blocks=FeatureBlocks(x_IF, taste_world.blocks.columns))
+    assert_same_model(changed, taste_model, np.setdiff1d(np.arange(100), cold))
+    np.testing.assert_allclose(changed.served_ID[cold], taste_model.served_ID[shuffled], atol=1e-5)
+
+
+def test_a_touched_items_features_change_others(taste_world, taste_model, fit):
+    """The two tests above can fail."""
+    x_IF = taste_world.blocks.x_IF.copy()
+    x_IF[0] = -x_IF[0]
+    changed = fit(blocks=FeatureBlocks(x_IF, taste_world.blocks.columns))
+    assert not np.array_equal(changed.served_ID[50], taste_model.served_ID[50])
+
+
+def test_the_held_out_truth_is_never_read(taste_world, taste_model, fit):
+    train, truth = taste_world.split.train, taste_world.split.truth
+    shuffled = Truth(truth.user_index_P, np.random.default_rng(0).permutation(truth.item_index_P), np.arange(5))
+    for truths in ({"valid": truth, "test": truth}, {"test": shuffled}):
+        assert_same_model(fit(train=replace(train, truths=truths)), taste_model)
+
+
+def test_one_held_out_edge_in_training_changes_the_model(taste_world, taste_model, fit):
+    """The test above can fail: what it forbids would show."""
+    train, truth = taste_world.split.train, taste_world.split.truth
+    events = train.interactions
+    planted = Interactions.from_pairs(
+        np.append(events.user_index_E, truth.user_index_P[0]),
+        np.append(events.item_index_E, truth.item_index_P[0]),
+        130, 100,
+    )  # fmt: skip
+    model = fit(train=replace(train, interactions=planted))
+    warm = np.setdiff1d(np.arange(100), taste_world.cold)
+    assert not np.array_equal(model.served_ID[warm], taste_model.served_ID[warm])
+    assert not np.array_equal(queries(model), queries(taste_model))
+
+
+def test_a_user_without_history_changes_nothing(taste_world, taste_model, fit):
+    train = taste_world.split.train
+    larger = replace(
+        train,
+        user_ids=np.append(train.user_ids, "stranger").astype(object),
+        interactions=replace(train.interactions, num_users=131),
+    )
+    model = fit(train=larger)
+    np.testing.assert_array_equal(model.served_ID, taste_model.served_ID)
+    np.testing.assert_array_equal(queries(model)[:130], queries(taste_model))
+    assert np.isfinite(queries(model)).all()
+
+
+def test_the_choices_say_which_epoch_was_best(taste_model, small_config):
+    choices = taste_model.choices
+    assert choices.epochs == int(np.argmax(choices.ndcg_by_epoch)) + 1
+    assert len(choices.ndcg_by_epoch) <= small_config.training.max_epochs
+    assert choices.masked_ndcg >= max(choices.ndcg_by_epoch) - 0.2
+    assert set(choices.head.weights) == {"hint", "noise"}
+
+
+def test_the_search_stops_when_patience_runs_out(fit, small_config, monkeypatch):
+    falling = iter(1 - np.arange(100) / 100)
+    monkeypatch.setattr(graph_model._Search, "_ndcg", lambda self, *arguments: next(falling))
+    training = small_config.training.model_copy(update={"max_epochs": 30, "patience": 3})
+    choices = fit(config=small_config.model_copy(update={"training": training})).choices
+    assert choices.epochs == 1
+    assert len(choices.ndcg_by_epoch) == 4
+
+
+@pytest.mark.parametrize(("num_users", "num_items"), [(9, 40), (40, 9)])
+def test_too_few_interactions_are_refused_in_one_line(as_dataset, num_users, num_items, small_config):
+    user, item = np.divmod(np.arange(num_users * num_items), num_items)
+    train = as_dataset(Interactions.from_pairs(user, item, num_users, num_items))
+    blocks = FeatureBlocks(np.ones((num_items, 2), dtype=np.float32), {"x": slice(0, 2)})
+    with pytest.raises(GraphRecError, match=f"{num_items} items.*{num_users} users") as caught:
+        fit_graph_model(train, blocks, small_config)
+    assert "\n" not in str(caught.value)
