@@ -77,6 +77,7 @@ class Recommender:
         GraphRecError for an unknown item or an empty list.
         """
         _check_k(k)
+        _check_list(item_ids, "item")
         items = self.train_.catalogue.id_index.get_indexer(pd.Index(item_ids, dtype=object))
         if not len(items) or (items < 0).any():
             unknown = f"unknown item {item_ids[int(np.argmin(items))]!r}" if len(items) else "no item given"
@@ -156,8 +157,7 @@ class Recommender:
         return np.flatnonzero(self.model_.degree_I == 0)
 
     def _known_users(self, user_ids: Sequence[str]) -> np.ndarray:
-        if isinstance(user_ids, str):
-            raise GraphRecError(f"Expected a list of user ids, got the string {user_ids!r}: write [{user_ids!r}].")
+        _check_list(user_ids, "user")
         users = self.train_.user_id_index.get_indexer(pd.Index(user_ids, dtype=object))
         for user_id, user in zip(user_ids, users, strict=True):
             if user < 0:
@@ -185,6 +185,11 @@ class Recommender:
                 "source": sources(model.degree_I[item], model.choices.half_degree),
             }
         )
+
+
+def _check_list(ids: Sequence[str], of: str) -> None:
+    if isinstance(ids, str):
+        raise GraphRecError(f"Expected a list of {of} ids, got the string {ids!r}: write [{ids!r}].")
 
 
 def _check_k(k: int) -> None:

@@ -72,7 +72,7 @@ def write_run(run: Run, folder: Path) -> None:
 
 def read_run(folder: Path, device: str = "cpu") -> Run:
     """Read a run after checking every file against the manifest. Raises GraphRecError in one line where one differs."""
-    read_manifest(folder)
+    manifest = read_manifest(folder)
     config = GraphRecConfig.model_validate(yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8")))
     train = _read_dataset(folder)
     features = read_features(folder / "features")
@@ -94,7 +94,8 @@ def read_run(folder: Path, device: str = "cpu") -> Run:
         degree_I=np.asarray(arrays["degree"]),
     )
     index = ItemIndex.load(folder / "recall.faiss", arrays["served"], config.index)
-    held_out = {path.stem: _read_truth(path) for path in sorted((folder / "held_out").glob("*.parquet"))}
+    truths = [folder / name for name in manifest.files if name.startswith("held_out/")]
+    held_out = {path.stem: _read_truth(path) for path in sorted(truths)}
     return Run(config, train, features, model, index, held_out)
 
 

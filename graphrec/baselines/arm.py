@@ -97,7 +97,7 @@ class VectorBaseline(Baseline):
     ) -> RankedLists:
         """See `Arm.rank`; users are taken in blocks, for a content vector is as wide as the features."""
         parts = []
-        for start in range(0, len(users), _USERS_PER_BLOCK):
+        for start in range(0, max(1, len(users)), _USERS_PER_BLOCK):  # one empty block where nobody is asked
             part = slice(start, start + _USERS_PER_BLOCK)
             query_BD = scaled_query(self.scale_, self.user_vectors(users[part]), self.popularity_weight_, popularity)
             parts.append(rank_by_vectors(query_BD, self.vectors_, pool, None if seen is None else seen[part], k))

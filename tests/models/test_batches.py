@@ -80,6 +80,12 @@ def test_the_same_seed_gives_the_same_batches_and_each_epoch_others(make):
     assert list(other) != first
 
 
+def test_each_epoch_brings_the_users_in_another_order(items_of_user, make):
+    batches = make(users_per_batch=1)
+    orders = {tuple(int(users_of(items_of_user, batch)[0]) for batch in batches) for _ in range(6)}
+    assert len(orders) == 6
+
+
 def test_nobody_to_predict_for_means_no_batch():
     single = Adjacency(np.array([0, 1, 2]), np.array([0, 1]), np.ones(2, dtype=np.float32), num_columns=3)
     batches = UserBatches(single, 4, 0.3, 8, np.random.default_rng(0))

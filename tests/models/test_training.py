@@ -1,4 +1,5 @@
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,8 +20,8 @@ def parameters(encoder):
     return {name: value.numpy() for name, value in encoder.state_dict().items()}
 
 
-def train(graph, x_IF, shape=SHAPE, config=QUICK, num_epochs=3, seed=0, **more):
-    return train_encoder(graph, x_IF, shape, config, num_epochs, seed, **more)
+def train(graph, x_IF, shape=SHAPE, config=QUICK, num_epochs=3, seed=0, after_epoch=None):
+    return train_encoder(graph, x_IF, shape, config, num_epochs, seed, after_epoch=after_epoch)
 
 
 def assert_equal(one, other):
@@ -90,7 +91,7 @@ def test_a_step_touches_as_many_residuals_in_a_larger_catalogue(graph, x_IF, mon
 def test_the_loss_falls_on_a_planted_world(taste_world, monkeypatch):
     losses = []
 
-    def spy(*arguments):
+    def spy(*arguments: Any):
         losses.append(sampled_softmax(*arguments))
         return losses[-1]
 

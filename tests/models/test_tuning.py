@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -96,10 +98,10 @@ def test_the_content_and_the_graph_arm_get_the_same_number_of_tries(taste_world,
     def counting(module):
         original = module.tune_head
 
-        def tune(blocks, score, tries, *more):
+        def tune(blocks, score, tries, *more: Any):
             budgets[module] = tries
 
-            def counted(*arguments):
+            def counted(*arguments: Any):
                 calls[module] += 1
                 return score(*arguments)
 

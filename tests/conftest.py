@@ -1,0 +1,73 @@
+"""A small sample store and a run trained on it once; tests that change a run work on a copy."""
+
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from graphrec.config import GraphRecConfig
+from graphrec.data.dataset import Dataset
+from graphrec.data.sample_store import SampleStoreConfig, write_sample_store
+from graphrec.recommender import Recommender
+from graphrec.workflow import train_run
+
+QUICK = ("model.encoder.dim=16", "model.training.max_epochs=2", "model.tuning.tries=8")
+
+
+@pytest.fixture(scope="session")
+def small_store(tmp_path_factory):
+    """The folder of a store with 120 items, 26 of them cold in the run, and 150 users."""
+    config = SampleStoreConfig(products_per_site=60, shared_products=25, num_users=150, seed=3)
+    return write_sample_store(tmp_path_factory.mktemp("small") / "store", config)
+
+
+@pytest.fixture(scope="session")
+def without_history():
+    """The id of a user who never did anything."""
+    return "u-without-history"
+
+
+@pytest.fixture(scope="session")
+def small_dataset(small_store, without_history):
+    """The store with one more user, `without_history`."""
+    dataset = Dataset.load(small_store)
+    interactions = replace(dataset.interactions, num_users=dataset.interactions.num_users + 1)
+    return replace(
+        dataset, user_ids=np.append(dataset.user_ids, without_history).astype(object), interactions=interactions
+    )
+
+
+@pytest.fixture(scope="session")
+def quick_config():
+    return GraphRecConfig.load(None, QUICK)
+
+
+@pytest.fixture(scope="session")
+def fitted_and_saved(small_dataset, quick_config, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "latest"
+    return train_run(small_dataset, quick_config, folder, device="cpu"), folder
+
+
+@pytest.fixture(scope="session")
+def fitted(fitted_and_saved):
+    """The recommender as it came out of `fit`."""
+    return fitted_and_saved[0]
+
+
+@pytest.fixture(scope="session")
+def saved_run(fitted_and_saved):
+    """The run folder that it wrote: to be read, never to be changed."""
+    return fitted_and_saved[1]
+
+
+@pytest.fixture(scope="session")
+def loaded(saved_run):
+    """The recommender as another process reads it."""
+    return Recommender.load(saved_run, device="cpu")
+
+
+@pytest.fixture
+def run_copy(saved_run, tmp_path):
+    """A copy of the run folder that a test may change, at runs/latest."""
+    return shutil.copytree(saved_run, tmp_path / "runs" / "latest")

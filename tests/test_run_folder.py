@@ -1,0 +1,234 @@
+"""A run folder is whole, says what is in it, and is refused where a file was changed."""
+
+import ast
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import graphrec
+from graphrec import artifact
+from graphrec.artifact import read_manifest
+from graphrec.data.catalogue import Attributes
+from graphrec.data.dataset import Truth
+from graphrec.errors import GraphRecError
+from graphrec.recommender import Recommender
+from graphrec.run_folder import Run, read_run, write_run
+from graphrec.workflow import train_run
+
+
+class Killed(BaseException):
+    """Stands for a kill: nothing catches it."""
+
+
+def error_of(call):
+    with pytest.raises(GraphRecError) as caught:
+        call()
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def content_of(folder):
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def run_of(model, **changes):
+    run = Run(model.config, model.train_, model.features_, model.model_, model.index_, model.held_out_)
+    return replace(run, **changes)
+
+
+def test_the_manifest_names_every_file_and_counts_what_is_in_it(saved_run, fitted):
+    manifest = read_manifest(saved_run)
+    assert set(manifest.files) | {"manifest.json"} == set(content_of(saved_run))
+    expected = {"config.yaml", "metrics.json", "encoder.safetensors", "recall.faiss", "served.npy", "items.parquet"}
+    assert expected | {"held_out/held-out.parquet"} <= set(manifest.files)
+    assert manifest.about["dataset"] == "sample-store"
+    assert manifest.about["items"] == 120
+    assert manifest.about["users"] == 151
+    assert manifest.about["interactions"] == len(fitted.train_.interactions)
+    assert manifest.about["dimension"] == 17  # 16 and the popularity term
+    assert len(manifest.about["data_fingerprint"]) == 64
+
+
+@pytest.mark.parametrize("name", ["served.npy", "config.yaml", "encoder.safetensors", "held_out/held-out.parquet"])
+def test_a_flipped_byte_is_refused_by_the_name_of_its_file(run_copy, name):
+    content = bytearray((run_copy / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (run_copy / name).write_bytes(bytes(content))
+    message = error_of(lambda: Recommender.load(run_copy))
+    assert str(run_copy / name) in message
+    assert "changed" in message
+
+
+def test_a_lost_file_is_named(run_copy):
+    (run_copy / "users.npy").unlink()
+    assert "users.npy is missing" in error_of(lambda: Recommender.load(run_copy))
+
+
+def test_a_file_that_the_manifest_does_not_name_is_not_read(run_copy, loaded):
+    (run_copy / "held_out" / "sneaked-in.parquet").write_bytes(b"anything")
+    assert set(Recommender.load(run_copy).held_out_) == set(loaded.held_out_)
+
+
+def test_a_missing_run_says_how_to_make_one(tmp_path):
+    message = error_of(lambda: Recommender.load(tmp_path / "runs" / "latest"))
+    assert "graphrec train" in message
+    assert str(tmp_path / "runs" / "latest") in message
+
+
+@pytest.mark.parametrize("moment", ["recall.faiss", "held_out"])
+def test_a_save_killed_half_way_leaves_the_old_run_whole(loaded, run_copy, monkeypatch, moment):
+    before = content_of(run_copy)
+
+    def killed(*_, **__):
+        raise Killed
+
+    if moment == "held_out":
+        monkeypatch.setattr("graphrec.run_folder._write_truth", killed)
+    else:
+        monkeypatch.setattr("graphrec.retrieval.item_index.ItemIndex.save", killed)
+    monkeypatch.setattr(artifact.shutil, "rmtree", lambda *_, **__: None)  # a killed process cleans nothing up
+    other = run_of(loaded, held_out={**loaded.held_out_, "other": loaded.held_out_["held-out"]})
+    with pytest.raises(Killed):
+        write_run(other, run_copy)
+    monkeypatch.undo()
+    assert content_of(run_copy) == before
+    assert set(Recommender.load(run_copy).held_out_) == {"held-out"}
+    write_run(other, run_copy)
+    assert set(Recommender.load(run_copy).held_out_) == {"held-out", "other"}
+    assert [path.name for path in run_copy.parent.iterdir()] == ["latest"]  # the killed writer's files are gone
+
+
+def test_a_folder_that_is_no_run_is_refused_before_training(small_dataset, quick_config, tmp_path, monkeypatch):
+    (tmp_path / "thesis.tex").write_text("years of work")
+
+    def fit(*_, **__):
+        raise AssertionError("trained first")
+
+    monkeypatch.setattr(Recommender, "fit", fit)
+    message = error_of(lambda: train_run(small_dataset, quick_config, tmp_path))
+    assert str(tmp_path) in message
+    assert content_of(tmp_path) == {"thesis.tex": b"years of work"}
+
+
+def test_an_earlier_run_is_replaced_as_a_whole(loaded, run_copy):
+    write_run(run_of(loaded, held_out={}), run_copy)
+    assert read_run(run_copy).held_out == {}
+    assert not list((run_copy / "held_out").glob("*"))
+
+
+def test_everything_that_answers_need_survives_the_round_trip(loaded, tmp_path):
+    train = loaded.train_
+    num_items = len(train.catalogue)
+    title = train.catalogue.title.copy()
+    title[:4] = ["", "007", 'a "b", c\nd', "日本"]
+    attributes = Attributes(
+        categorical={"a:b": title}, multi_valued={"tags": [(), ("x", "")] * (num_items // 2)},
+        numeric={"price": np.where(np.arange(num_items) % 3, 1.5, np.nan)},
+    )  # fmt: skip
+    catalogue = replace(train.catalogue, title=title, attributes=attributes)
+    truths = {
+        "valid": Truth(np.array([3, 1]), np.array([0, 7]), np.array([0, 5, 7])),
+        "test": Truth(np.array([1]), np.array([2]), np.empty(0, dtype=np.int64)),
+    }
+    write_run(run_of(loaded, train=replace(train, catalogue=catalogue), held_out=truths), tmp_path / "run")
+    run = read_run(tmp_path / "run")
+    for name in ("item_ids", "title", "text", "image", "site"):
+        assert list(getattr(run.train.catalogue, name)) == list(getattr(catalogue, name))
+    assert list(run.train.catalogue.attributes.categorical["a:b"]) == list(title)
+    assert run.train.catalogue.attributes.multi_valued == attributes.multi_valued
+    np.testing.assert_array_equal(run.train.catalogue.attributes.numeric["price"], attributes.numeric["price"])
+    assert (run.train.name, run.train.site_names) == (train.name, train.site_names)
+    assert list(run.train.user_ids) == list(train.user_ids)
+    for name in ("user_index_E", "item_index_E", "weight_E", "timestamp_E", "site_index_E"):
+        before, after = getattr(train.interactions, name), getattr(run.train.interactions, name)
+        np.testing.assert_array_equal(after, before)
+        assert after.dtype == before.dtype
+    assert set(run.held_out) == {"valid", "test"}
+    for name, truth in truths.items():
+        for array in ("user_index_P", "item_index_P", "candidates"):
+            np.testing.assert_array_equal(getattr(run.held_out[name], array), getattr(truth, array))
+
+
+def test_rows_set_aside_are_kept_beside_the_run(saved_run, small_dataset):
+    kept = pd.read_csv(saved_run / "set_aside.csv", dtype=str)
+    assert len(kept) == len(small_dataset.set_aside) > 0
+    assert list(kept["reason"]) == list(small_dataset.set_aside.rows["reason"])
+
+
+def test_a_run_of_a_newer_format_is_refused(run_copy):
+    path = run_copy / "manifest.json"
+    path.write_text(path.read_text().replace('"format_version": 1', '"format_version": 99'))
+    assert "upgrade graphrec" in error_of(lambda: Recommender.load(run_copy))
+
+
+def test_a_copied_run_answers_like_the_original(loaded, saved_run, tmp_path):
+    shutil.copytree(saved_run, tmp_path / "elsewhere")
+    user = str(loaded.train_.user_ids[0])
+    pd.testing.assert_frame_equal(
+        Recommender.load(tmp_path / "elsewhere").recommend([user]), loaded.recommend([user]), check_exact=True
+    )
+
+
+PICKLES = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
+ARGUMENTS = {("allow_pickle", True), ("weights_only", False)}
+
+
+def pickles_in(tree):
+    """Where a module could read or write a pickle: an import, a call that unpickles, an argument that allows it."""
+    for node in ast.walk(tree):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name.partition(".")[0] for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [(node.module or "").partition(".")[0]]
+        elif isinstance(node, ast.Attribute):
+            names = [node.attr] if node.attr in ("read_pickle", "to_pickle") else []
+        elif isinstance(node, ast.keyword) and isinstance(node.value, ast.Constant):
+            names = ["pickle"] if (node.arg, node.value.value) in ARGUMENTS else []
+        elif isinstance(node, ast.Call):
+            names = ["pickle"] if is_unguarded_load(node) else []
+        yield from (f"line {node.lineno}: {ast.unparse(node)}" for name in names if name in {*PICKLES, "read_pickle"})
+
+
+def is_unguarded_load(call):
+    """torch.load without weights_only, torch.save at all, np.load and np.save without allow_pickle=False."""
+    arguments = {keyword.arg: getattr(keyword.value, "value", None) for keyword in call.keywords}
+    function = ast.unparse(call.func)
+    return (
+        (function == "torch.load" and arguments.get("weights_only") is not True)
+        or function == "torch.save"
+        or (function in ("np.load", "np.save", "numpy.load") and arguments.get("allow_pickle") is True)
+        or (function == "np.load" and arguments.get("allow_pickle") is not False)
+    )
+
+
+def test_no_module_reads_or_writes_a_pickle():
+    package = Path(graphrec.__file__).parent
+    found = {
+        str(path.relative_to(package)): places
+        for path in sorted(package.rglob("*.py"))
+        if (places := list(pickles_in(ast.parse(path.read_text(encoding="utf-8")))))
+    }
+    assert not found
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import pickle", "from joblib import load", "np.load(path)", "np.load(path, allow_pickle=True)",
+        "torch.load(path)", "torch.load(path, weights_only=False)", "torch.save(x, path)", "pd.read_pickle(path)",
+    ],
+)  # fmt: skip
+def test_the_search_for_pickles_finds_them(line):
+    assert list(pickles_in(ast.parse(line)))
+
+
+def test_no_file_of_a_run_is_a_pickle(saved_run):
+    for name, content in content_of(saved_run).items():
+        assert not content.startswith((b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05", b"PK")), name
+        if name.endswith(".npy"):
+            np.load(saved_run / name, allow_pickle=False)
