@@ -113,7 +113,7 @@ def check(
         return
     print_check(_answer(), report)
     if len(data.set_aside):
-        _answer().print(f"Every row set aside, with its reason: {set_aside}")
+        _answer().print(f"Every row set aside, with its reason: {set_aside}", markup=False)
 
 
 @app.command()
@@ -140,11 +140,12 @@ def train(
     _print_notes(screen, model.features_.notes)
     print_choices(screen, model.model_.choices)
     if len(data.set_aside):
-        screen.print(f"{len(data.set_aside):,} rows were set aside: {out / 'set_aside.csv'}")
+        screen.print(f"{len(data.set_aside):,} rows were set aside: {out / 'set_aside.csv'}", markup=False)
     held_out = ", ".join(f"{name} ({len(truth.user_index_P):,} pairs)" for name, truth in model.held_out_.items())
-    screen.print(f"Held out: {held_out or 'nothing'}. Run written to {out}")
+    screen.print(f"Held out: {held_out or 'nothing'}. Run written to {out}", markup=False)
     where = "" if out == _RUN else f" --run {out}"
-    screen.print(f"Next: graphrec eval --cold-items{where}" if held_out else f"Next: graphrec recall --user ID{where}")
+    command = "eval --cold-items" if held_out else "recall --user ID"
+    screen.print(f"Next: graphrec {command}{where}", markup=False)
 
 
 @app.command()
@@ -211,7 +212,7 @@ def evaluate(
     model = Recommender.load(run)
     comparison, set_aside = evaluate_run(model, pool, k, split, truth, candidates, progress=progress)
     for (file, reason), count in set_aside.counts().items():
-        screen.print(f"{file}: {count:,} rows set aside, {reason}")
+        screen.print(f"{file}: {count:,} rows set aside, {reason}", markup=False)
     if as_json:
         _print_json(comparison.to_json())
         return
@@ -235,7 +236,7 @@ def export(
     if as_json:
         _print_json(manifest.model_dump(mode="json"))
         return
-    _answer().print(f"Written to {out}: {', '.join(manifest.files)} and manifest.json")
+    _answer().print(f"Written to {out}: {', '.join(manifest.files)} and manifest.json", markup=False)
 
 
 def main() -> None:
@@ -258,14 +259,14 @@ def _screen() -> "tuple[Console, Any]":
 
     from graphrec.screen import ProgressBars
 
-    console = Console(stderr=True, highlight=False)
+    console = Console(stderr=True, highlight=False, emoji=False)
     return console, ProgressBars(console)
 
 
 def _answer() -> "Console":
     from rich.console import Console
 
-    return Console(highlight=False)
+    return Console(highlight=False, emoji=False)  # an id such as :heart: is printed as it is
 
 
 def _print_json(value: Any) -> None:
@@ -278,7 +279,7 @@ def _plain(value: Any) -> Any:
 
 def _print_notes(screen: "Console", notes: tuple[str, ...]) -> None:
     for note in notes:
-        screen.print(note, style="yellow" if note.startswith("STAND-IN") else "dim")
+        screen.print(note, style="yellow" if note.startswith("STAND-IN") else "dim", markup=False)
 
 
 def _device(name: str) -> Any:

@@ -143,7 +143,7 @@ def compare(
 
     Raises GraphRecError for an unknown arm or pool, or one that cannot be evaluated on this split.
     """
-    _check_arms(arms)
+    _check(split, arms, pool, k)
     model = Recommender(config).fit(split.train, progress)
     return compare_with(model, split, arms, pool, k, progress)
 
@@ -157,11 +157,7 @@ def compare_with(
     progress: Progress = silent,
 ) -> Comparison:
     """As `compare`, with a recommender already fitted on `split.train`; the other arms get its features and budget."""
-    _check_arms(arms)
-    if k < 1:
-        raise GraphRecError(f"Expected k of at least 1, got {k}.")
-    names: Sequence[PoolName] = [pool] if isinstance(pool, str) else pool
-    pools = [build_pool(split, name) for name in names]  # before anything is fitted: a wrong pool costs no wait
+    pools = _check(split, arms, pool, k)
     inputs = TrainingInput(model.train_, model.blocks, model.config.model.tuning, model.config.seed)
     fitted: dict[str, Arm] = {
         name: model if name == "graph" else _BASELINES[name]().fit(inputs, progress) for name in arms
@@ -209,10 +205,16 @@ def _means(values: dict[str, np.ndarray]) -> dict[str, float]:
     return {name: float(np.nanmean(value_U)) for name, value_U in values.items()}
 
 
-def _check_arms(arms: Sequence[str]) -> None:
+def _check(split: Split, arms: Sequence[str], pool: PoolName | Sequence[PoolName], k: int) -> list[Pool]:
+    """The pools; called before anything is fitted, so that a wrong request costs no wait."""
+    if not arms:
+        raise GraphRecError(f"No arm to compare: choose from {', '.join(ARM_NAMES)}.")
     for name in arms:
         if name not in ARM_NAMES:
             raise GraphRecError(f"Unknown arm {name!r}: choose from {', '.join(ARM_NAMES)}.")
+    if k < 1:
+        raise GraphRecError(f"Expected k of at least 1, got {k}.")
+    return [build_pool(split, name) for name in ([pool] if isinstance(pool, str) else pool)]
 
 
 def _without_nan(value: Any) -> Any:

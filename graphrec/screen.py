@@ -51,7 +51,7 @@ class ProgressBars:
 
 def recommendations_table(table: pd.DataFrame, title: str) -> Table:
     """Ranked items, one row each."""
-    shown = _plain_table(title)
+    shown = _plain_table(escape(title))
     several = "user_id" in table and table["user_id"].nunique() > 1
     if several:
         shown.add_column("user", no_wrap=True)
@@ -139,7 +139,7 @@ def print_choices(console: Console, choices: FittedChoices) -> None:
     """What training chose on masked items."""
     weights = ", ".join(f"{name} {value:.3g}" for name, value in choices.head.weights.items())
     console.print(
-        f"Chosen on items masked inside the training data: {choices.epochs} epochs, head weights {weights}, "
+        f"Chosen on items masked inside the training data: {choices.epochs} epochs, head weights {escape(weights)}, "
         f"penalty {choices.head.penalty:.3g}, fold-in {choices.fold_in_share:g}, "
         f"popularity {choices.popularity_weight:g}, half graph at degree {choices.half_degree:g} "
         f"(NDCG@20 there {choices.masked_ndcg:.3f}, a validation figure).",
@@ -150,7 +150,7 @@ def print_choices(console: Console, choices: FittedChoices) -> None:
 def print_check(console: Console, report: CheckReport) -> None:
     """The whole report, warnings last so that they are read."""
     console.print(
-        f"[bold]{report.name}[/]: {report.items:,} items, {report.users:,} users, {report.events:,} events in "
+        f"[bold]{escape(report.name)}[/]: {report.items:,} items, {report.users:,} users, {report.events:,} events in "
         f"{report.pairs:,} distinct pairs (density {report.density:.3%}), {report.cold_items:,} items without any event"
     )
     if report.first_event:
@@ -158,7 +158,7 @@ def print_check(console: Console, report: CheckReport) -> None:
     if report.sites:
         sites = Table("site", *(_right(name) for name in ("items", "users", "events")), header_style="bold")
         for site in report.sites:
-            sites.add_row(site.name, f"{site.items:,}", f"{site.users:,}", f"{site.events:,}")
+            sites.add_row(escape(site.name), f"{site.items:,}", f"{site.users:,}", f"{site.events:,}")
         console.print(sites)
         console.print(f"{report.shared_users:,} users have events on more than one site")
     console.print(_coverage_table(report))
@@ -171,9 +171,9 @@ def print_check(console: Console, report: CheckReport) -> None:
         )
     _print_left_over(console, report)
     for note in report.notes:
-        console.print(f"[dim]note: {note}[/]")
+        console.print(f"[dim]note: {escape(note)}[/]")
     for warning in report.warnings:
-        console.print(f"[yellow]![/] {warning}")
+        console.print(f"[yellow]![/] {escape(warning)}")
 
 
 def _coverage_table(report: CheckReport) -> Table:
@@ -188,7 +188,7 @@ def _coverage_table(report: CheckReport) -> Table:
     ]
     for name, coverage in rows:
         if coverage is not None:
-            shown.add_row(name, f"{coverage.items:,}", f"{coverage.share:.1%}")
+            shown.add_row(escape(name), f"{coverage.items:,}", f"{coverage.share:.1%}")
     return shown
 
 
@@ -203,13 +203,14 @@ def _print_left_over(console: Console, report: CheckReport) -> None:
     if report.set_aside:
         shown = Table("rows set aside", "why", _right("rows"), header_style="bold")
         for count in report.set_aside:
-            shown.add_row(count.file, count.reason, f"{count.rows:,}")
+            shown.add_row(escape(count.file), escape(count.reason), f"{count.rows:,}")
         console.print(shown)
     for reason, rows in report.left_out.items():
-        console.print(f"left out as asked: {rows:,} rows, {reason}")
+        console.print(f"left out as asked: {rows:,} rows, {escape(reason)}")
     for problem, items in report.pictures.problems.items():
         example = next(one for one in report.pictures.examples if one.problem == problem)
-        console.print(f"pictures: {items:,} {problem}, such as {example.path} of item {example.item_id}")
+        line = f"pictures: {items:,} {problem}, such as {example.path} of item {example.item_id}"
+        console.print(line, markup=False)
 
 
 def _right(name: str) -> Column:

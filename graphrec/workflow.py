@@ -94,10 +94,12 @@ def _hold_out(dataset: Dataset, config: GraphRecConfig, hold_out: bool) -> tuple
 
 
 def demo_run() -> Path:
-    """Where the demo's run goes: runs/latest, unless that holds a run on other data, which a demo must not replace."""
-    if not RUN.exists() or read_manifest(RUN, verify=False).about.get("dataset") == SAMPLE_STORE.name:
-        return RUN
-    return RUN.with_name("demo")
+    """Where the demo's run goes: runs/latest, unless that holds something else, which a demo must not replace."""
+    try:
+        is_free = not RUN.exists() or read_manifest(RUN, verify=False).about.get("dataset") == SAMPLE_STORE.name
+    except GraphRecError:  # no run, or one that cannot be read
+        is_free = False
+    return RUN if is_free else RUN.with_name("demo")
 
 
 def demo_user(model: Recommender) -> str:

@@ -35,7 +35,7 @@ def content_of(folder):
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def run_of(model, **changes):
+def run_of(model, **changes: object):
     run = Run(model.config, model.train_, model.features_, model.model_, model.index_, model.held_out_)
     return replace(run, **changes)
 
@@ -83,7 +83,7 @@ def test_a_missing_run_says_how_to_make_one(tmp_path):
 def test_a_save_killed_half_way_leaves_the_old_run_whole(loaded, run_copy, monkeypatch, moment):
     before = content_of(run_copy)
 
-    def killed(*_, **__):
+    def killed(*_: object, **__: object):
         raise Killed
 
     if moment == "held_out":
@@ -105,7 +105,7 @@ def test_a_save_killed_half_way_leaves_the_old_run_whole(loaded, run_copy, monke
 def test_a_folder_that_is_no_run_is_refused_before_training(small_dataset, quick_config, tmp_path, monkeypatch):
     (tmp_path / "thesis.tex").write_text("years of work")
 
-    def fit(*_, **__):
+    def fit(*_: object, **__: object):
         raise AssertionError("trained first")
 
     monkeypatch.setattr(Recommender, "fit", fit)

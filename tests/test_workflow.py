@@ -1,0 +1,160 @@
+"""From a dataset to a run and back to an evaluation: what is held out, and what is opened again."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from graphrec import workflow
+from graphrec.artifact import write_artifact
+from graphrec.config import GraphRecConfig
+from graphrec.data.dataset import Split, Truth
+from graphrec.errors import GraphRecError
+from graphrec.recommender import Recommender
+from graphrec.workflow import HELD_OUT, demo_run, demo_user, evaluate_run, open_dataset, run_split, train_run
+
+
+def error_of(call):
+    with pytest.raises(GraphRecError) as caught:
+        call()
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+@pytest.fixture
+def learned_from(monkeypatch):
+    """What `train_run` hands to `fit`, without fitting: a list of (train, held_out)."""
+    calls = []
+
+    def fit(self, train, progress, held_out):
+        calls.append((train, held_out))
+        return self
+
+    monkeypatch.setattr(Recommender, "fit", fit)
+    monkeypatch.setattr(Recommender, "save", lambda self, out: None)
+    return calls
+
+
+def with_held_out(model, held_out):
+    """The same recommender with other truths beside it."""
+    other = Recommender(model.config, model.device)
+    vars(other).update({name: value for name, value in vars(model).items() if name.endswith("_")})
+    other.held_out_ = held_out
+    return other
+
+
+def test_training_holds_out_what_the_settings_say(small_dataset, learned_from, tmp_path):
+    config = GraphRecConfig.load(None, ["seed=4", "hold_out.cold_items=0.3", "hold_out.warm_pairs=0.2"])
+    train_run(small_dataset, config, tmp_path / "run")
+    ((train, held_out),) = learned_from
+    expected = small_dataset.split_cold_items(0.3, 4, 0.2)
+    assert set(held_out) == {HELD_OUT}
+    np.testing.assert_array_equal(held_out[HELD_OUT].user_index_P, expected.truth.user_index_P)
+    np.testing.assert_array_equal(held_out[HELD_OUT].item_index_P, expected.truth.item_index_P)
+    np.testing.assert_array_equal(train.interactions.item_index_E, expected.train.interactions.item_index_E)
+    assert len(train.interactions) < len(small_dataset.interactions)
+
+
+@pytest.mark.parametrize(("overrides", "hold_out"), [(["hold_out.cold_items=0"], True), ([], False)])
+def test_training_on_everything_holds_out_nothing(small_dataset, learned_from, tmp_path, overrides, hold_out):
+    train_run(small_dataset, GraphRecConfig.load(None, overrides), tmp_path / "run", hold_out)
+    assert learned_from == [(small_dataset, {})]
+
+
+def test_splits_that_came_as_files_are_used_as_they_are(small_dataset, learned_from, tmp_path):
+    truths = {"valid": Truth(np.array([0]), np.array([1])), "test": Truth(np.array([2]), np.array([3]))}
+    dataset = replace(small_dataset, truths=truths)
+    train_run(dataset, GraphRecConfig(), tmp_path / "run")
+    train_run(dataset, GraphRecConfig(), tmp_path / "run", hold_out=False)
+    assert learned_from == [(dataset, truths), (dataset, {})]
+
+
+def test_the_split_of_a_run_is_what_training_held_out(fitted, small_dataset):
+    split = run_split(fitted)
+    assert split.train is fitted.train_
+    assert split.truth is fitted.held_out_[HELD_OUT]
+    assert run_split(fitted, HELD_OUT).truth is split.truth
+    whole = set(zip(small_dataset.interactions.user_index_E, small_dataset.interactions.item_index_E, strict=True))
+    train = set(zip(split.train.interactions.user_index_E, split.train.interactions.item_index_E, strict=True))
+    assert whole - train == set(zip(split.truth.user_index_P, split.truth.item_index_P, strict=True))
+
+
+def test_a_test_split_is_opened_by_its_name_only(fitted):
+    valid, test = (Truth(np.array([user]), np.array([0])) for user in (0, 1))
+    model = with_held_out(fitted, {"test": test, "valid": valid})
+    assert run_split(model).truth is valid
+    assert run_split(model, "test").truth is test
+    only_test = with_held_out(fitted, {"test": test})
+    assert "it has: test; choose one with --split" in error_of(lambda: run_split(only_test))
+    assert "no split 'held-out' (it has: test" in error_of(lambda: run_split(only_test, "held-out"))
+    assert "trained on everything" in error_of(lambda: run_split(with_held_out(fitted, {})))
+
+
+def test_a_truth_file_of_the_held_out_pairs_gives_the_same_evaluation(loaded, tmp_path):
+    truth, train = loaded.held_out_[HELD_OUT], loaded.train_
+    rows = zip(train.user_ids[truth.user_index_P], train.catalogue.item_ids[truth.item_index_P], strict=True)
+    lines = ["user_id,item_id", *(",".join(row) for row in rows), "stranger,MW-10596", f"{train.user_ids[0]},gone"]
+    (tmp_path / "truth.csv").write_text("\n".join(lines))
+    own, _ = evaluate_run(loaded, arms=("content", "graph"))
+    brought, set_aside = evaluate_run(loaded, truth=tmp_path / "truth.csv", arms=("content", "graph"))
+    assert brought.pools[0].arms == own.pools[0].arms
+    assert brought.pools[0].differences == own.pools[0].differences
+    assert "1 without a training edge" in brought.pools[0].coverage
+    assert len(set_aside) == 1
+
+
+def test_candidates_without_a_truth_file_are_refused(loaded, tmp_path):
+    assert "--truth" in error_of(lambda: evaluate_run(loaded, candidates=tmp_path / "pool.csv"))
+
+
+def test_an_unknown_pool_is_told_in_one_line(loaded):
+    assert "Unknown pool 'hot'" in error_of(lambda: evaluate_run(loaded, "cold,hot"))
+
+
+def test_without_a_dataset_the_sample_store_is_written_once(small_store, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    written = []
+
+    def write(path, progress):
+        written.append(path)
+        return shutil.copytree(small_store, path)
+
+    monkeypatch.setattr(workflow, "write_sample_store", write)
+    first, second = open_dataset(None), open_dataset(None)
+    assert written == [Path("data/sample-store")]
+    assert list(first.user_ids) == list(second.user_ids)
+    assert list(first.catalogue.item_ids) == list(open_dataset(small_store).catalogue.item_ids)
+    assert "nowhere" in error_of(lambda: open_dataset(Path("nowhere")))
+
+
+def test_the_demo_never_takes_the_place_of_a_run_on_other_data(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    latest, aside = Path("runs/latest"), Path("runs/demo")
+    assert demo_run() == latest
+    write_artifact(latest, lambda folder: None, {"dataset": "sample-store"})
+    assert demo_run() == latest
+    write_artifact(latest, lambda folder: None, {"dataset": "our shop"})
+    assert demo_run() == aside
+
+
+def test_the_demo_goes_aside_where_runs_latest_is_no_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("runs/latest").mkdir(parents=True)
+    Path("runs/latest/notes.txt").write_text("mine")
+    assert demo_run() == Path("runs/demo")
+
+
+def test_the_demo_shows_a_user_with_a_middling_history(fitted):
+    degree_U = fitted.train_.interactions.user_degree()
+    user = fitted.train_.user_id_index.get_loc(demo_user(fitted))
+    assert degree_U[user] == np.sort(degree_U[degree_U > 0])[(degree_U > 0).sum() // 2]
+
+
+def test_a_run_evaluates_the_pools_that_are_asked_for(loaded):
+    comparison, set_aside = evaluate_run(loaded, "warm,cold", k=5, arms=("popularity",))
+    assert [pool.pool for pool in comparison.pools] == ["cold", "warm"]
+    assert comparison.k == 5
+    assert len(set_aside) == 0
+    assert isinstance(run_split(loaded), Split)
