@@ -1,5 +1,7 @@
 """Sampled softmax with the logQ correction (Bengio and Senécal 2008; Yi et al. 2019, in-batch form)."""
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
@@ -18,13 +20,27 @@ def sampled_softmax(
     return -(weight_P * log_p_P).sum() / weight_P.sum()
 
 
-def log_inclusion(degree_I: Tensor, item_C: Tensor, num_positives: int, num_uniform: int) -> Tensor:
-    """log Q of the items `item_C`, float32: that one is among P positives' items or N uniformly drawn touched items.
+@dataclass(frozen=True)
+class BatchInclusion:
+    """How likely an item is to be among a batch's classes; the sums over the catalogue are taken once, not per step."""
 
-    Positives are taken as drawn by degree, with replacement: Q = 1 - (1 - d/E)^P · (1 - 1/W)^N, with E the sum of all
-    degrees and W the number of items with an edge.
-    """
-    share_C = (degree_I[item_C] / degree_I.sum()).double().clamp(max=1 - 1e-12)
-    uniform = torch.tensor(1 / max(2, int((degree_I > 0).sum())), dtype=torch.float64)
-    log_missed_C = num_positives * torch.log1p(-share_C) + num_uniform * torch.log1p(-uniform)
-    return torch.log(-torch.expm1(log_missed_C)).float()
+    degree_I: Tensor
+    num_edges: int
+    num_touched: int
+    """Items with an edge: the uniform draws are among these."""
+
+    @classmethod
+    def of(cls, degree_I: Tensor) -> "BatchInclusion":
+        """For items of these degrees."""
+        return cls(degree_I, int(degree_I.sum()), int((degree_I > 0).sum()))
+
+    def log_q(self, item_C: Tensor, num_positives: int, num_uniform: int) -> Tensor:
+        """log Q of the items `item_C`, float32: that one is among P positives' items or N uniformly drawn ones.
+
+        Positives are taken as drawn by degree, with replacement: Q = 1 - (1 - d/E)^P · (1 - 1/W)^N, with E the sum of
+        all degrees and W the number of items with an edge.
+        """
+        share_C = (self.degree_I[item_C] / self.num_edges).double().clamp(max=1 - 1e-12)
+        uniform = torch.tensor(1 / max(2, self.num_touched), dtype=torch.float64)
+        log_missed_C = num_positives * torch.log1p(-share_C) + num_uniform * torch.log1p(-uniform)
+        return torch.log(-torch.expm1(log_missed_C)).float()

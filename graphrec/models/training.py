@@ -13,7 +13,7 @@ from graphrec.graph.interaction_graph import INTERACTED_BY, INTERACTS, Interacti
 from graphrec.graph.sampler import NeighborSampler
 from graphrec.models.batches import UserBatches
 from graphrec.models.graphsage import GraphSAGE, GraphSAGEConfig
-from graphrec.models.losses import log_inclusion, sampled_softmax
+from graphrec.models.losses import BatchInclusion, sampled_softmax
 from graphrec.progress import Progress, silent
 
 
@@ -62,12 +62,12 @@ def train_encoder(
     optimizers = _optimizers(encoder, config)
     x = torch.from_numpy(x_IF)
     weight_E = torch.from_numpy(graph.items_of_user.weight_E)
-    degree_I = torch.from_numpy(graph.item_degree)
+    inclusion = BatchInclusion.of(torch.from_numpy(graph.item_degree))
     for epoch in progress(range(1, num_epochs + 1), description):
         encoder.train()
         for batch in loader:
             encoder.zero_grad()
-            _loss(encoder, batch, x, weight_E, degree_I, config.temperature, device).backward()
+            _loss(encoder, batch, x, weight_E, inclusion, config.temperature, device).backward()
             for optimizer in optimizers:
                 optimizer.step()
         encoder.eval()
@@ -105,7 +105,7 @@ def _loss(
     batch: HeteroData,
     x_IF: torch.Tensor,
     weight_E: torch.Tensor,
-    degree_I: torch.Tensor,
+    inclusion: BatchInclusion,
     temperature: float,
     device: str,
 ) -> torch.Tensor:
@@ -120,7 +120,7 @@ def _loss(
     q_nD, z_mD = encoder(item_m.to(device), x_IF[item_m].to(device), batch["user"].num_nodes, edge_index)
     user_B, row_P = torch.unique(user_P, return_inverse=True)
     class_C, place = torch.unique(torch.cat([item_P, negative_N]), return_inverse=True)
-    log_q_C = log_inclusion(degree_I, item_m[class_C], len(item_P), len(negative_N))
+    log_q_C = inclusion.log_q(item_m[class_C], len(item_P), len(negative_N))
     return sampled_softmax(
         q_nD[user_B.to(device)],
         z_mD[class_C.to(device)],

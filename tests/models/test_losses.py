@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from graphrec.models.losses import log_inclusion, sampled_softmax
+from graphrec.models.losses import BatchInclusion, sampled_softmax
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def test_with_the_correction_a_samples_partition_is_right_on_average(scores):
 def test_log_inclusion_by_hand():
     """Degrees 6, 3, 1, 0: E = 10, W = 3; two positives and one uniform item."""
     degree = torch.tensor([6, 3, 1, 0])
-    answer = log_inclusion(degree, torch.tensor([0, 2, 1]), num_positives=2, num_uniform=1)
+    answer = BatchInclusion.of(degree).log_q(torch.tensor([0, 2, 1]), num_positives=2, num_uniform=1)
     expected = [math.log(1 - (1 - share) ** 2 * (1 - 1 / 3)) for share in (0.6, 0.1, 0.3)]
     np.testing.assert_allclose(answer.numpy(), expected, rtol=1e-6)
     assert answer.dtype == torch.float32
@@ -77,14 +77,14 @@ def test_log_inclusion_is_how_often_an_item_is_in_a_batch():
     uniform = rng.integers(6, size=(20000, 3))
     drawn = np.hstack([positives, uniform])
     frequency = [(drawn == item).any(axis=1).mean() for item in range(6)]
-    answer = log_inclusion(torch.from_numpy(degree), torch.arange(6), num_positives=4, num_uniform=3)
+    answer = BatchInclusion.of(torch.from_numpy(degree)).log_q(torch.arange(6), num_positives=4, num_uniform=3)
     np.testing.assert_allclose(np.exp(answer.numpy()), frequency, atol=0.012)
 
 
 def test_log_inclusion_of_the_only_item_is_finite():
-    assert log_inclusion(torch.tensor([5, 0]), torch.tensor([0]), 4, 0).item() == pytest.approx(0, abs=1e-6)
+    assert BatchInclusion.of(torch.tensor([5, 0])).log_q(torch.tensor([0]), 4, 0).item() == pytest.approx(0, abs=1e-6)
 
 
 def test_a_rare_item_in_a_large_catalogue_keeps_its_precision():
     degree = torch.ones(10_000_000, dtype=torch.int64)
-    assert log_inclusion(degree, torch.tensor([1]), 100, 0).item() == pytest.approx(math.log(1e-5), rel=1e-4)
+    assert BatchInclusion.of(degree).log_q(torch.tensor([1]), 100, 0).item() == pytest.approx(math.log(1e-5), rel=1e-4)

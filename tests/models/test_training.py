@@ -9,7 +9,7 @@ from graphrec.data.interactions import Interactions
 from graphrec.graph.interaction_graph import INTERACTED_BY, INTERACTS, InteractionGraph
 from graphrec.models import training
 from graphrec.models.graphsage import GraphSAGE, GraphSAGEConfig
-from graphrec.models.losses import log_inclusion, sampled_softmax
+from graphrec.models.losses import BatchInclusion, sampled_softmax
 from graphrec.models.training import TrainingConfig, train_encoder
 
 SHAPE = GraphSAGEConfig(dim=5, fanouts=(6, 4))
@@ -123,14 +123,17 @@ def test_a_step_predicts_edges_of_the_graph_with_their_weight_from_the_users_oth
 
     def spy_forward(self, item_m, x_mF, num_users, edge_index):
         torch.testing.assert_close(x_mF, torch.from_numpy(x_IF)[item_m])
+        assert all(parameter.grad is None for parameter in self.parameters())  # nothing left of the step before
         seen.update(item_m=item_m, edge_index=edge_index)
         return forward(self, item_m, x_mF, num_users, edge_index)
 
-    def spy_inclusion(degree_I, item_C, num_positives, num_uniform):
+    log_q = BatchInclusion.log_q
+
+    def spy_inclusion(self, item_C, num_positives, num_uniform):
         assert num_uniform == uniform_negatives * num_positives
-        np.testing.assert_array_equal(degree_I, graph.item_degree)
+        np.testing.assert_array_equal(self.degree_I, graph.item_degree)
         seen.update(item_C=item_C, num_positives=num_positives)
-        return log_inclusion(degree_I, item_C, num_positives, num_uniform)
+        return log_q(self, item_C, num_positives, num_uniform)
 
     steps = []
 
@@ -151,7 +154,7 @@ def test_a_step_predicts_edges_of_the_graph_with_their_weight_from_the_users_oth
         return sampled_softmax(q_BD, z_CD, user_P, class_P, weight_P, log_q_C, temperature)
 
     monkeypatch.setattr(GraphSAGE, "forward", spy_forward)
-    monkeypatch.setattr(training, "log_inclusion", spy_inclusion)
+    monkeypatch.setattr(BatchInclusion, "log_q", spy_inclusion)
     monkeypatch.setattr(training, "sampled_softmax", spy_loss)
     train(graph, x_IF, config=QUICK.model_copy(update={"uniform_negatives": uniform_negatives, "temperature": 0.3}))
     assert steps == [0.3] * 18  # 3 epochs of 41 users with two items or more, 8 a batch

@@ -16,13 +16,13 @@ from graphrec.models.tuning import MaskedSplit, TuningConfig, mean_ndcg, tune_he
 
 
 def planted(settings, popularity_weight):
-    """Best, at 0, with penalty 15, weights 3, 0 and 1 and popularity weight 0.4."""
+    """Best, at 0, with penalty 45 (two steps of a round each), weights 3, 0 and 1 and popularity weight 0.4."""
     weights = settings.weights
     return -(
         abs(weights["good"] - 3)
         + weights["bad"]
         + abs(weights["plain"] - 1)
-        + abs(np.log(settings.penalty / 15))
+        + abs(np.log(settings.penalty / 45))
         + abs(popularity_weight - 0.4)
     )
 
@@ -43,7 +43,7 @@ def test_tuning_finds_the_planted_settings_and_stops_when_nothing_improves():
     score = Counted(planted)
     tuned = tune_head(["plain", "good", "bad"], score, tries=200)
     assert tuned.settings.weights == pytest.approx({"plain": 1, "good": 3, "bad": 0})
-    assert tuned.settings.penalty == pytest.approx(15)
+    assert tuned.settings.penalty == pytest.approx(45)
     assert tuned.popularity_weight == 0.4
     assert tuned.score == pytest.approx(0)
     assert len(score.asked) < 40
@@ -190,3 +190,5 @@ def test_mean_ndcg_by_hand(as_dataset):
     second = 1 / np.log2(3)
     assert mean_ndcg(query_BD, vectors_ID, pool, np.arange(3)) == pytest.approx((1 + second + 1) / 3)
     assert mean_ndcg(query_BD[[1]], vectors_ID, pool, np.array([1])) == pytest.approx(second)
+    vectors_ID[0] = -9  # user 2 has seen item 1, which would come first
+    assert mean_ndcg(query_BD[[2]], vectors_ID, build_pool(split, "full"), np.array([2])) == pytest.approx(1)
