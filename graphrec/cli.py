@@ -93,7 +93,7 @@ def check(
     root: RootOption = None,
     images: Annotated[bool, typer.Option(help="Look at every picture file.")] = True,
     set_aside: Annotated[Path, typer.Option(help="File for the rows that cannot be used, if there are any.")] = Path(
-        "set_aside.csv"
+        "runs/check/set_aside.csv"
     ),
     as_json: JsonOption = False,
 ) -> None:
@@ -107,6 +107,7 @@ def check(
     data = open_dataset(dataset, root, progress)
     report = check_dataset(data, images, progress)
     if len(data.set_aside):
+        set_aside.parent.mkdir(parents=True, exist_ok=True)
         write_set_aside(data.set_aside, set_aside)
     if as_json:
         _print_json(report.model_dump(mode="json"))
@@ -131,7 +132,7 @@ def train(
     """Learn item and user vectors and write a run that recall, eval and export read."""
     from graphrec.config import GraphRecConfig
     from graphrec.screen import print_choices
-    from graphrec.workflow import open_dataset, train_run
+    from graphrec.workflow import next_command, open_dataset, train_run
 
     screen, progress = _screen()
     resolved = GraphRecConfig.load(config, settings or ())
@@ -144,8 +145,7 @@ def train(
     held_out = ", ".join(f"{name} ({len(truth.user_index_P):,} pairs)" for name, truth in model.held_out_.items())
     screen.print(f"Held out: {held_out or 'nothing'}. Run written to {out}", markup=False)
     where = "" if out == _RUN else f" --run {out}"
-    command = "eval --cold-items" if held_out else "recall --user ID"
-    screen.print(f"Next: graphrec {command}{where}", markup=False)
+    screen.print(f"Next: graphrec {next_command(model)}{where}", markup=False)
 
 
 @app.command()
@@ -154,7 +154,8 @@ def recall(
         list[str] | None, typer.Option(help="A user id; may be given several times.", show_default=False)
     ] = None,
     items: Annotated[
-        str | None, typer.Option(help="A visitor's basket: item ids separated by commas.", show_default=False)
+        list[str] | None,
+        typer.Option(help="A visitor's basket: item ids, separated by commas or given several times."),
     ] = None,
     k: KOption = 20,
     seen: Annotated[bool, typer.Option("--include-seen", help="Also items that the user has touched.")] = False,
@@ -172,7 +173,7 @@ def recall(
     if user is not None:
         table, title = model.recommend(user, k, not seen, only_new), f"Candidates from {run} for {', '.join(user)}"
     else:
-        basket = [one.strip() for one in (items or "").split(",") if one.strip()]
+        basket = [one.strip() for one in ",".join(items or ()).split(",") if one.strip()]
         table, title = (
             model.recommend_from_items(basket, k, only_new),
             f"Candidates from {run} for a visitor with {', '.join(basket)}",

@@ -31,6 +31,8 @@ ARM_NAMES: tuple[str, ...] = (*_BASELINES, "graph")
 _PERSONAL = ("content", "graph")
 """Arms that are also shown with popularity off."""
 METRICS = ("recall", "ndcg", "precision")
+MAX_K = 10_000
+"""Longest list that is evaluated: users × k must fit into memory."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,8 @@ class PoolResult:
     @property
     def conclusion(self) -> str:
         """In one sentence: whether the graph helped here."""
+        if self.num_users < 2:
+            return "one user says nothing about a difference: evaluate more of them"
         if not self.differences:
             return "graph and content were not both compared"
         helped, hurt = self._metrics(Verdict.HELPS, True), self._metrics(Verdict.HURTS, True)
@@ -184,7 +188,7 @@ def _in_pool(fitted: Mapping[str, Arm], pool: Pool, k: int, seed: int) -> PoolRe
         for name, values in with_popularity.items()
     ]
     differences = []
-    if set(_PERSONAL) <= set(fitted):
+    if set(_PERSONAL) <= set(fitted) and len(pool.users) > 1:
         for popularity, values in ((True, with_popularity), (False, without)):
             for metric in values["graph"]:
                 rng = np.random.default_rng(seed)  # the same resamples for every row of the table
@@ -212,8 +216,8 @@ def _check(split: Split, arms: Sequence[str], pool: PoolName | Sequence[PoolName
     for name in arms:
         if name not in ARM_NAMES:
             raise GraphRecError(f"Unknown arm {name!r}: choose from {', '.join(ARM_NAMES)}.")
-    if k < 1:
-        raise GraphRecError(f"Expected k of at least 1, got {k}.")
+    if not 1 <= k <= MAX_K:
+        raise GraphRecError(f"Expected k between 1 and {MAX_K:,} for an evaluation, got {k}.")
     return [build_pool(split, name) for name in ([pool] if isinstance(pool, str) else pool)]
 
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +118,7 @@ def _write_files(run: Run, folder: Path) -> None:
 
 
 def _choices(choices: FittedChoices) -> dict[str, Any]:
-    return {**asdict(replace(choices)), "head": choices.head.model_dump()}
+    return {**asdict(choices), "head": choices.head.model_dump()}
 
 
 def _write_dataset(dataset: Dataset, folder: Path) -> None:

@@ -206,7 +206,7 @@ def _print_left_over(console: Console, report: CheckReport) -> None:
             shown.add_row(escape(count.file), escape(count.reason), f"{count.rows:,}")
         console.print(shown)
     for reason, rows in report.left_out.items():
-        console.print(f"left out as asked: {rows:,} rows, {escape(reason)}")
+        console.print(f"left out: {rows:,} rows, {escape(reason)}")
     for problem, items in report.pictures.problems.items():
         example = next(one for one in report.pictures.examples if one.problem == problem)
         line = f"pictures: {items:,} {problem}, such as {example.path} of item {example.item_id}"

@@ -85,12 +85,22 @@ def evaluate_run(
 
 def _hold_out(dataset: Dataset, config: GraphRecConfig, hold_out: bool) -> tuple[Dataset, dict[str, Truth]]:
     if dataset.truths:
-        return dataset, dataset.truths if hold_out else {}
+        return (dataset, dataset.truths) if hold_out else (dataset.with_truths_learned(), {})
     settings = config.hold_out
     if not hold_out or settings.cold_items == 0:
         return dataset, {}
     split = dataset.split_cold_items(settings.cold_items, config.seed, settings.warm_pairs)
     return split.train, {HELD_OUT: split.truth}
+
+
+def next_command(model: Recommender) -> str:
+    """What makes sense after training, as the words behind `graphrec`."""
+    name = next((one for one in (HELD_OUT, "valid", *model.held_out_) if one in model.held_out_), None)
+    if name is None:
+        return "recall --user ID"
+    has_cold = (model.model_.degree_I[model.held_out_[name].item_index_P] == 0).any()
+    split = "" if name in (HELD_OUT, "valid") else f" --split {name}"
+    return ("eval --cold-items" if has_cold else "eval --pool warm") + split
 
 
 def demo_run() -> Path:

@@ -133,7 +133,7 @@ def test_check_reports_and_writes_the_rows_that_it_set_aside(graphrec, json_of, 
     code, out, _ = graphrec("check", small_store)
     assert code == 0
     assert "sample-store: 120 items, 150 users" in out
-    kept = pd.read_csv("set_aside.csv")
+    kept = pd.read_csv("runs/check/set_aside.csv")
     assert len(kept) > 0
     report = json_of("check", small_store, "--no-images", "--set-aside", "other.csv")
     assert (report["items"], report["users"]) == (120, 150)

@@ -121,6 +121,23 @@ class Dataset:
             raise GraphRecError(f"Dataset {self.name!r} has no split {name!r} (it has: {have}).")
         return Split(train=self, truth=self.truths[name])
 
+    def with_truths_learned(self) -> "Dataset":
+        """The held-out splits as interactions of weight 1, without time or site, beside those of the training file."""
+        inter = self.interactions
+        pairs = [np.stack([truth.user_index_P, truth.item_index_P]) for truth in self.truths.values()]
+        user_index_P, item_index_P = np.unique(np.concatenate(pairs, axis=1), axis=1)
+        added = Interactions.from_pairs(user_index_P, item_index_P, inter.num_users, inter.num_items)
+        joined = Interactions(
+            num_users=inter.num_users,
+            num_items=inter.num_items,
+            user_index_E=np.concatenate([inter.user_index_E, added.user_index_E]),
+            item_index_E=np.concatenate([inter.item_index_E, added.item_index_E]),
+            weight_E=np.concatenate([inter.weight_E, added.weight_E]),
+            timestamp_E=np.concatenate([inter.timestamp_E, added.timestamp_E]),
+            site_index_E=np.concatenate([inter.site_index_E, added.site_index_E]),
+        )
+        return replace(self, interactions=joined, truths={})
+
     def _without(self, user_index_P: np.ndarray, item_index_P: np.ndarray) -> "Split":
         inter = self.interactions
         key = inter.user_index_E * inter.num_items + inter.item_index_E

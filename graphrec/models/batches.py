@@ -25,7 +25,8 @@ class UserBatches:
         rng: np.random.Generator,
     ) -> None:
         self.items_of_user = items_of_user
-        self.users = np.flatnonzero(items_of_user.degree >= 2)
+        self.degree_U = items_of_user.degree  # kept: taking it from the graph costs a pass over all users
+        self.users = np.flatnonzero(self.degree_U >= 2)
         self.users_per_batch = users_per_batch
         self.target_rate = target_rate
         self.max_targets = max_targets
@@ -40,7 +41,7 @@ class UserBatches:
             yield self._targets(order[start : start + self.users_per_batch]).tolist()
 
     def _targets(self, users: np.ndarray) -> np.ndarray:
-        degree_B = self.items_of_user.degree[users]
+        degree_B = self.degree_U[users]
         num_targets_B = np.clip(np.round(self.target_rate * degree_B), 1, np.minimum(self.max_targets, degree_B - 1))
         owner_S, member_S = subsets(degree_B, self.max_targets, self.rng)
         # A subset's members come in no random order, so a random rank decides which of them are kept.

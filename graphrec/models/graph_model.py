@@ -138,7 +138,7 @@ def _choose(
     tuned = tune_head(
         list(blocks.columns),
         lambda settings, weight: search.score(settings, weight, share),
-        max(0, config.tuning.tries - len(shares)),  # the shares were tries too: no arm gets more than the others
+        max(0, config.tuning.tries - len(shares)),  # the shares were tries too
         progress,
         "Tuning the content head",
     )

@@ -19,7 +19,10 @@ CUTOFF = 20
 
 
 class TuningConfig(BaseModel, extra="forbid", frozen=True):
-    """How settings are chosen; every tuned arm gets the same masked items and the same number of tries."""
+    """How settings are chosen; every tuned arm gets the same masked items and the same number of tries.
+
+    The graph arm's number of epochs is chosen on those items too, besides its tries: content has nothing like it.
+    """
 
     masked_items: float = Field(default=0.2, gt=0, lt=1)
     """Share of the warm items whose every edge is hidden while settings are chosen."""

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -147,6 +148,7 @@ def test_a_user_without_history_changes_nothing(taste_world, taste_model, fit):
     model = fit(train=larger)
     np.testing.assert_array_equal(model.served_ID, taste_model.served_ID)
     np.testing.assert_array_equal(queries(model)[:130], queries(taste_model))
+    np.testing.assert_array_equal(personal_queries(model)[:130], personal_queries(taste_model))
     assert np.isfinite(queries(model)).all()
 
 
@@ -158,13 +160,37 @@ def test_the_choices_say_which_epoch_was_best(taste_model, small_config):
     assert set(choices.head.weights) == {"hint", "noise"}
 
 
-def test_the_search_stops_when_patience_runs_out(fit, small_config, monkeypatch):
+def test_patience_ends_the_search_and_the_best_epoch_is_what_counts(fit, small_config, monkeypatch):
+    """Every epoch is worse than the one before: the first is tuned on, and all data is trained on for one epoch."""
     falling = iter(1 - np.arange(100) / 100)
-    monkeypatch.setattr(graph_model._Search, "_ndcg", lambda self, *arguments: next(falling))
+    monkeypatch.setattr(graph_model._Search, "_ndcg", lambda *arguments: next(falling))
+    judged, tuned_on, epochs = [], [], []
+    judge, score, train = graph_model._Search.judge, graph_model._Search.score, graph_model.train_encoder
+
+    def spy_judge(self, encoder, patience):
+        judged.append(encoder.encode(self.graph, self.system.x_IF))
+        return judge(self, encoder, patience)
+
+    def spy_score(self, *arguments: Any):
+        tuned_on.append(self.best)
+        return score(self, *arguments)
+
+    def spy_train(graph, x_IF, shape, training, num_epochs, *arguments: Any, **more: Any):
+        epochs.append(num_epochs)
+        return train(graph, x_IF, shape, training, num_epochs, *arguments, **more)
+
+    monkeypatch.setattr(graph_model._Search, "judge", spy_judge)
+    monkeypatch.setattr(graph_model._Search, "score", spy_score)
+    monkeypatch.setattr(graph_model, "train_encoder", spy_train)
     training = small_config.training.model_copy(update={"max_epochs": 30, "patience": 3})
     choices = fit(config=small_config.model_copy(update={"training": training})).choices
     assert choices.epochs == 1
-    assert len(choices.ndcg_by_epoch) == 4
+    assert len(choices.ndcg_by_epoch) == len(judged) == 4
+    assert epochs == [30, 1]
+    assert tuned_on
+    for encoded in tuned_on:
+        np.testing.assert_array_equal(encoded.q_UD, judged[0].q_UD)
+    assert not np.array_equal(judged[0].q_UD, judged[3].q_UD)
 
 
 @pytest.mark.parametrize(("num_users", "num_items"), [(9, 40), (40, 9)])
