@@ -88,8 +88,11 @@ class PoolResult:
             return f"the graph hurts ({', '.join(hurt)}): content alone is better"
         if not helped:
             return "the graph does not help: no difference from content was shown"
-        without = self._metrics(Verdict.HELPS, False)
-        return f"the graph helps ({', '.join(helped)}); with popularity off: {', '.join(without) or 'not shown'}"
+        personal = [metric for metric in helped if metric in self._metrics(Verdict.HELPS, False)]
+        if not personal:
+            # What the average user would be shown is popularity, whoever learned it: no lift of the graph's own.
+            return f"the lift ({', '.join(helped)}) is popularity's: with popularity off the graph is not shown to help"
+        return f"the graph helps ({', '.join(personal)}), with popularity on and off"
 
     def _metrics(self, wanted: Verdict, popularity: bool) -> list[str]:
         return [d.metric for d in self.differences if d.popularity == popularity and d.verdict == wanted]

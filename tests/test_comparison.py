@@ -19,7 +19,7 @@ from graphrec.comparison import (
 )
 from graphrec.config import GraphRecConfig
 from graphrec.data.catalogue import Attributes, Catalogue
-from graphrec.data.dataset import Dataset, OwnVectors
+from graphrec.data.dataset import Dataset, OwnVectors, Split, Truth
 from graphrec.data.interactions import Interactions
 from graphrec.data.sample_store import SampleStoreConfig, write_sample_store
 from graphrec.errors import GraphRecError
@@ -183,6 +183,17 @@ def test_what_cannot_be_compared_is_told_in_one_line_before_anything_is_fitted(f
     assert "Unknown pool 'lukewarm'" in error_of(lambda: compare(split, pool=["cold", "lukewarm"]))
     assert "got 0" in error_of(lambda: compare_with(fitted, split, k=0))
     assert "got 0" in error_of(lambda: compare(split, k=0))
+    assert "got 10001" in error_of(lambda: compare(split, k=10_001))
+
+
+def test_one_user_alone_shows_no_difference(fitted):
+    split = run_split(fitted)
+    user = build_pool(split, "cold").users[0]
+    is_theirs_P = split.truth.user_index_P == user
+    alone = Split(split.train, Truth(split.truth.user_index_P[is_theirs_P], split.truth.item_index_P[is_theirs_P]))
+    (result,) = compare_with(fitted, alone, ["content", "graph"], k=1).pools
+    assert (result.num_users, result.differences) == (1, [])
+    assert "one user says nothing" in result.conclusion
 
 
 def test_pools_are_asked_for_by_name_with_commas_or_all():

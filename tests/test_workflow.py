@@ -13,7 +13,16 @@ from graphrec.config import GraphRecConfig
 from graphrec.data.dataset import Split, Truth
 from graphrec.errors import GraphRecError
 from graphrec.recommender import Recommender
-from graphrec.workflow import HELD_OUT, demo_run, demo_user, evaluate_run, open_dataset, run_split, train_run
+from graphrec.workflow import (
+    HELD_OUT,
+    demo_run,
+    demo_user,
+    evaluate_run,
+    next_command,
+    open_dataset,
+    run_split,
+    train_run,
+)
 
 
 def error_of(call):
@@ -67,8 +76,17 @@ def test_splits_that_came_as_files_are_used_as_they_are(small_dataset, learned_f
     truths = {"valid": Truth(np.array([0]), np.array([1])), "test": Truth(np.array([2]), np.array([3]))}
     dataset = replace(small_dataset, truths=truths)
     train_run(dataset, GraphRecConfig(), tmp_path / "run")
-    train_run(dataset, GraphRecConfig(), tmp_path / "run", hold_out=False)
-    assert learned_from == [(dataset, truths), (dataset, {})]
+    assert learned_from == [(dataset, truths)]
+
+
+def test_without_a_hold_out_the_fixed_splits_are_learned_from_too(small_dataset, learned_from, tmp_path):
+    truths = {"valid": Truth(np.array([150]), np.array([1])), "test": Truth(np.array([150]), np.array([3]))}
+    train_run(replace(small_dataset, truths=truths), GraphRecConfig(), tmp_path / "run", hold_out=False)
+    ((train, held_out),) = learned_from
+    assert held_out == {}
+    assert train.truths == {}
+    assert train.interactions.user_item_matrix()[[150]].indices.tolist() == [1, 3]
+    assert len(train.interactions) == len(small_dataset.interactions) + 2
 
 
 def test_the_split_of_a_run_is_what_training_held_out(fitted, small_dataset):
@@ -150,6 +168,21 @@ def test_the_demo_shows_a_user_with_a_middling_history(fitted):
     degree_U = fitted.train_.interactions.user_degree()
     user = fitted.train_.user_id_index.get_loc(demo_user(fitted))
     assert degree_U[user] == np.sort(degree_U[degree_U > 0])[(degree_U > 0).sum() // 2]
+
+
+def test_after_training_the_evaluation_that_the_run_allows_is_proposed(fitted):
+    degree_I = fitted.model_.degree_I
+    cold, warm = (
+        Truth(np.array([0]), np.array([int(np.argmax(is_it_I))])) for is_it_I in (degree_I == 0, degree_I > 0)
+    )
+    for held_out, words in [
+        ({HELD_OUT: cold}, "eval --cold-items"),
+        ({"test": warm, "valid": cold}, "eval --cold-items"),
+        ({"test": cold}, "eval --cold-items --split test"),
+        ({"valid": warm}, "eval --pool warm"),
+        ({}, "recall --user ID"),
+    ]:
+        assert next_command(with_held_out(fitted, held_out)) == words
 
 
 def test_a_run_evaluates_the_pools_that_are_asked_for(loaded):

@@ -1,7 +1,7 @@
 """The items of a dataset as the user gave them: titles, texts, pictures, attributes. No vectors."""
 
 from collections.abc import Sized
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -56,6 +56,17 @@ class Catalogue:
     def id_index(self) -> pd.Index:
         """Item ids as a pandas Index: `get_indexer(ids)` gives item indices, -1 where unknown."""
         return pd.Index(self.item_ids, dtype=object)
+
+    @cached_property
+    def known_attributes(self) -> Attributes:
+        """The attributes, and the site as a categorical one where there are several.
+
+        Where an item is sold is as plain as its brand. Left out of the content, it would reach the graph alone, through
+        who buys where, and the graph would be credited with it.
+        """
+        if "site" in self.attributes.names or len(set(self.site) - {""}) < 2:
+            return self.attributes
+        return replace(self.attributes, categorical={**self.attributes.categorical, "site": self.site})
 
     def __len__(self) -> int:
         return len(self.item_ids)

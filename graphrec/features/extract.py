@@ -62,7 +62,7 @@ class FeatureEncoders:
             clip=config.clip,
             clip_kinds=tuple(name for name in (IMAGE, TEXT) if name in encoded),
             words=words,
-            attributes=AttributeEncoder.fit(catalogue.attributes, attributes, is_warm_I, config.attributes),
+            attributes=AttributeEncoder.fit(catalogue.known_attributes, attributes, is_warm_I, config.attributes),
         )
 
     def encode(
@@ -90,7 +90,7 @@ class FeatureEncoders:
                 f"TF-IDF of {len(self.words.vocabulary):,} words, cut to {len(self.words.components_FV)} directions"
             )
             made[WORDS] = self.words.encode(catalogue.text), source
-        for name, modality in self.attributes.encode(catalogue.attributes, len(catalogue)).items():
+        for name, modality in self.attributes.encode(catalogue.known_attributes, len(catalogue)).items():
             made[ATTRIBUTE_PREFIX + name] = modality, self.attributes.describe(name)
         for name, num_features in self.own.items():
             made[name] = _join_own(name, num_features, own_vectors.get(name), catalogue)
@@ -160,7 +160,7 @@ def _available(dataset: Dataset) -> list[str]:
     has_text = any(text.strip() for text in catalogue.text)
     names = [IMAGE] if catalogue.image_root is not None and (catalogue.image != "").any() else []
     names += [TEXT, WORDS] if has_text else []
-    names += [ATTRIBUTE_PREFIX + name for name in catalogue.attributes.names]
+    names += [ATTRIBUTE_PREFIX + name for name in catalogue.known_attributes.names]
     return list(dict.fromkeys([*names, *dataset.own_vectors]))
 
 

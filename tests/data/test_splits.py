@@ -161,3 +161,20 @@ def test_a_fixed_split_is_the_one_that_came_as_files(dataset):
     assert split.truth is truth
     assert "has no split 'test' (it has: valid)" in error_of(lambda: dataset.fixed_split("test"))
     assert "(it has: none)" in error_of(lambda: replace(dataset, truths={}).fixed_split())
+
+
+def test_learning_the_truths_adds_their_pairs_once_to_the_training_events(dataset):
+    truths = {
+        "valid": Truth(np.array([43, 0]), np.array([28, 1])),
+        "test": Truth(np.array([43, 44]), np.array([28, 5])),
+    }
+    joined = replace(dataset, truths=truths).with_truths_learned()
+    size = len(dataset.interactions)
+    assert joined.truths == {}
+    assert pairs(joined.interactions.take(np.arange(size))) == pairs(dataset.interactions)
+    added = joined.interactions.take(np.arange(size, size + 3))
+    assert len(joined.interactions) == size + 3
+    assert pairs(added) == {(43, 28), (0, 1), (44, 5)}
+    assert list(added.weight_E) == [1, 1, 1]
+    assert np.isnan(added.timestamp_E).all()
+    assert list(added.site_index_E) == [-1, -1, -1]
