@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from graphrec.config import GraphRecConfig
 from graphrec.data.dataset import Dataset
@@ -13,6 +14,12 @@ from graphrec.recommender import Recommender
 from graphrec.workflow import train_run
 
 QUICK = ("model.encoder.dim=16", "model.training.max_epochs=2", "model.tuning.tries=8")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread():
+    """Small arrays: more threads cost more than they bring, and a machine that is busy elsewhere stalls them."""
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")

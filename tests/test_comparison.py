@@ -222,7 +222,9 @@ def result_of(**intervals: tuple[PairedInterval, PairedInterval]):
 
 def test_the_conclusion_says_what_the_intervals_say():
     both = result_of(recall=(HELPS, HELPS), ndcg=(HELPS, NEITHER))
-    assert both.conclusion == "the graph helps (recall, ndcg); with popularity off: recall"
+    assert both.conclusion == "the graph helps (recall), with popularity on and off"
+    popular = result_of(recall=(HELPS, NEITHER), ndcg=(HELPS, HURTS))
+    assert popular.conclusion.startswith("the lift (recall, ndcg) is popularity's")
     hurt = result_of(recall=(HURTS, NEITHER), ndcg=(NEITHER, HELPS))
     assert hurt.conclusion == "the graph hurts (recall): content alone is better"
     mixed = result_of(recall=(HELPS, NEITHER), ndcg=(HURTS, NEITHER))

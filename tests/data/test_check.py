@@ -93,7 +93,7 @@ def test_the_progress_counts_the_named_pictures(shop):
             yield step
 
     check(shop, progress=progress)
-    assert seen == [("looking at pictures", item) for item in range(5)]
+    assert seen == [("Looking at pictures", item) for item in range(5)]
 
 
 def test_warnings_are_plain_sentences(shop):
