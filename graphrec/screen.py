@@ -57,7 +57,7 @@ def recommendations_table(table: pd.DataFrame, title: str) -> Table:
         shown.add_column("user", no_wrap=True)
     shown.add_column("#", justify="right", no_wrap=True)
     shown.add_column("item", no_wrap=True)
-    shown.add_column("title", overflow="ellipsis", no_wrap=True, max_width=44)
+    shown.add_column("title", max_width=44)  # the only column that may wrap: an id cut short is no id
     shown.add_column("score", justify="right", no_wrap=True)
     shown.add_column("degree", justify="right", no_wrap=True)
     shown.add_column("source", no_wrap=True, min_width=7)
