@@ -79,7 +79,7 @@ def demo(
     comparison, _ = evaluate_run(model, progress=progress)
     print_comparison(screen, comparison)
     screen.print("The sample store shows the wiring; evidence comes from real data. What to run next:")
-    run = "" if out == _RUN else f" --run {out}"
+    run = _run_option(out)
     screen.print(f"  graphrec recall --user {user} --only-new{run}")
     screen.print(f"  graphrec eval --pool all{run}")
     screen.print(
@@ -144,8 +144,7 @@ def train(
         screen.print(f"{len(data.set_aside):,} rows were set aside: {out / 'set_aside.csv'}", markup=False)
     held_out = ", ".join(f"{name} ({len(truth.user_index_P):,} pairs)" for name, truth in model.held_out_.items())
     screen.print(f"Held out: {held_out or 'nothing'}. Run written to {out}", markup=False)
-    where = "" if out == _RUN else f" --run {out}"
-    screen.print(f"Next: graphrec {next_command(model)}{where}", markup=False)
+    screen.print(f"Next: graphrec {next_command(model)}{_run_option(out)}", markup=False)
 
 
 @app.command()
@@ -281,6 +280,10 @@ def _plain(value: Any) -> Any:
 def _print_notes(screen: "Console", notes: tuple[str, ...]) -> None:
     for note in notes:
         screen.print(note, style="yellow" if note.startswith("STAND-IN") else "dim", markup=False)
+
+
+def _run_option(out: Path) -> str:
+    return "" if out == _RUN else f" --run {out}"
 
 
 def _device(name: str) -> Any:

@@ -98,10 +98,7 @@ class Recommender:
     def queries(self, users: np.ndarray, popularity: bool = True) -> np.ndarray:
         """What is searched with for these user indices, (B, D + 1) float32; the popularity term can be switched off."""
         model = self.model_
-        q_BD = model.encoded.q_UD[users]
-        if popularity:
-            return model.scale.query(q_BD, model.choices.popularity_weight)
-        return model.scale.personal_query(q_BD)
+        return model.scale.search_query(model.encoded.q_UD[users], model.choices.popularity_weight, popularity)
 
     def embeddings(self, kind: Literal["item", "user"] = "item") -> Embeddings:
         """Served item vectors, or user queries: their inner product is the score that `recommend` ranks by."""

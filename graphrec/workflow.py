@@ -19,6 +19,8 @@ SAMPLE_STORE = Path("data/sample-store")
 RUN = Path("runs/latest")
 HELD_OUT = "held-out"
 """Name of the split that `train` makes where the dataset brings none."""
+_EVALUATED_UNASKED = (HELD_OUT, "valid")
+"""Splits that an evaluation takes when none is named; `test` is opened by name only."""
 
 
 def open_dataset(path: Path | None, root: Path | None = None, progress: Progress = silent) -> Dataset:
@@ -56,7 +58,7 @@ def run_split(model: Recommender, name: str | None = None) -> Split:
     """
     held_out = model.held_out_
     if name is None:
-        name = next((one for one in (HELD_OUT, "valid") if one in held_out), None)
+        name = next((one for one in _EVALUATED_UNASKED if one in held_out), None)
     if name is None or name not in held_out:
         have = f"it has: {', '.join(held_out)}; choose one with --split" if held_out else "it was trained on everything"
         wanted = "no split to evaluate on" if name is None else f"no split {name!r}"
@@ -95,11 +97,11 @@ def _hold_out(dataset: Dataset, config: GraphRecConfig, hold_out: bool) -> tuple
 
 def next_command(model: Recommender) -> str:
     """What makes sense after training, as the words behind `graphrec`."""
-    name = next((one for one in (HELD_OUT, "valid", *model.held_out_) if one in model.held_out_), None)
+    name = next((one for one in (*_EVALUATED_UNASKED, *model.held_out_) if one in model.held_out_), None)
     if name is None:
         return "recall --user ID"
     has_cold = (model.model_.degree_I[model.held_out_[name].item_index_P] == 0).any()
-    split = "" if name in (HELD_OUT, "valid") else f" --split {name}"
+    split = "" if name in _EVALUATED_UNASKED else f" --split {name}"
     return ("eval --cold-items" if has_cold else "eval --pool warm") + split
 
 

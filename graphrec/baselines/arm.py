@@ -99,13 +99,8 @@ class VectorBaseline(Baseline):
         parts = []
         for start in range(0, max(1, len(users)), _USERS_PER_BLOCK):  # one empty block where nobody is asked
             part = slice(start, start + _USERS_PER_BLOCK)
-            query_BD = scaled_query(self.scale_, self.user_vectors(users[part]), self.popularity_weight_, popularity)
+            query_BD = self.scale_.search_query(self.user_vectors(users[part]), self.popularity_weight_, popularity)
             parts.append(rank_by_vectors(query_BD, self.vectors_, pool, None if seen is None else seen[part], k))
         return RankedLists(
             np.concatenate([part.items_UK for part in parts]), np.concatenate([part.scores_UK for part in parts])
         )
-
-
-def scaled_query(scale: QueryScale, vectors_BD: np.ndarray, popularity_weight: float, popularity: bool) -> np.ndarray:
-    """The (B, D + 1) query with the popularity term on or off."""
-    return scale.query(vectors_BD, popularity_weight) if popularity else scale.personal_query(vectors_BD)

@@ -38,7 +38,7 @@ class Popularity:
 
 
 def _left_out_error(system: RidgeSystem, target_R: np.ndarray, settings: HeadSettings) -> float:
-    x_RF = system.design(system.rows).astype(np.float64)
+    x_RF = system.design_RF.astype(np.float64)
     inverse_FF = system.inverse_times(np.eye(x_RF.shape[1]), settings)
     leverage_R = np.einsum("rf,rf->r", x_RF @ inverse_FF, x_RF)
     residual_R = target_R - x_RF @ (inverse_FF @ (x_RF.T @ target_R))

@@ -34,8 +34,12 @@ class RidgeSystem:
     @cached_property
     def gram_FF(self) -> np.ndarray:
         """XᵀX over `rows`, float64."""
-        x_RF = self.design(self.rows)
-        return (x_RF.T @ x_RF).astype(np.float64)
+        return (self.design_RF.T @ self.design_RF).astype(np.float64)
+
+    @cached_property
+    def design_RF(self) -> np.ndarray:
+        """X: the design of `rows`, kept because every target and every try needs it."""
+        return self.design(self.rows)
 
     def design(self, rows: np.ndarray) -> np.ndarray:
         """The unweighted features of these items with the constant column, float32."""
@@ -67,7 +71,7 @@ class RidgeSystem:
 
     def coefficients(self, y_RT: np.ndarray, settings: HeadSettings) -> np.ndarray:
         """Ridge coefficients (F, T), float32: `design(items) @ coefficients` predicts the targets."""
-        moments_FT = (self.design(self.rows).T @ y_RT.astype(np.float32)).astype(np.float64)
+        moments_FT = (self.design_RF.T @ y_RT.astype(np.float32)).astype(np.float64)
         return self.inverse_times(moments_FT, settings).astype(np.float32)
 
     def predict(self, coefficients_FT: np.ndarray, block_rows: int = 100_000) -> np.ndarray:

@@ -31,6 +31,10 @@ class QueryScale:
         )
         return query_BD / np.where(deviation_B > 1e-12, deviation_B, 1.0)[:, None]
 
+    def search_query(self, query_BD: np.ndarray, popularity_weight: float, popularity: bool) -> np.ndarray:
+        """`query`, or `personal_query` where popularity is off: the one switch that every arm has."""
+        return self.query(query_BD, popularity_weight) if popularity else self.personal_query(query_BD)
+
     def query(self, query_BD: np.ndarray, popularity_weight: float) -> np.ndarray:
         """(B, D + 1) float32: searched against [vector, popularity term]."""
         scaled_BD = self.scaled(query_BD)
