@@ -7,9 +7,12 @@ import numpy as np
 import torch
 from pydantic import BaseModel, PositiveInt
 
-from graphrec.features.clip_loading import STAND_IN, load_clip
+from graphrec.errors import GraphRecError
+from graphrec.features.clip_loading import SCHEMAS, STAND_IN, load_clip
 from graphrec.features.decoding import PictureDecoder
 from graphrec.progress import Progress, silent
+
+_FOLDER_CONFIG = "open_clip_config.json"
 
 
 class ClipConfig(BaseModel, extra="forbid", frozen=True):
@@ -31,6 +34,29 @@ class ClipConfig(BaseModel, extra="forbid", frozen=True):
 
     def __str__(self) -> str:
         return f"{self.model} ({self.pretrained})" if self.pretrained else self.model
+
+
+def parse_clip(name: str) -> ClipConfig:
+    """The CLIP that one word names, as people type it on the command line.
+
+    `small`; `local-dir:FOLDER` or a folder that holds an open_clip_config.json; `hf-hub:NAME`; `MODEL:TAG` or
+    `MODEL:FILE` (ViT-B-32:laion2b_s34b_b79k, ViT-B-32:weights.safetensors). Whether the model and its weights can be
+    had is seen when it is loaded. Raises GraphRecError for a folder without a model, or a word with nothing in it.
+    """
+    schema = next((one for one in SCHEMAS if name.startswith(one)), "")
+    folder = Path(name.removeprefix("local-dir:")).expanduser()
+    if schema == "hf-hub:":
+        return ClipConfig(model=name)
+    if schema == "local-dir:" or folder.is_dir():
+        if not (folder / _FOLDER_CONFIG).is_file():
+            raise GraphRecError(f"{folder} holds no CLIP model: expected a folder with {_FOLDER_CONFIG} in it.")
+        return ClipConfig(model=f"local-dir:{folder.resolve()}")  # a run is read from other working folders too
+    model, _, pretrained = name.partition(":")
+    if not model or (":" in name and not pretrained):
+        raise GraphRecError(
+            f"{name!r} names no CLIP: expected small, MODEL:TAG, MODEL:FILE, hf-hub:NAME or a folder such as runs/clip."
+        )
+    return ClipConfig(model=model, pretrained=pretrained or None)
 
 
 class ClipEncoder:

@@ -18,7 +18,7 @@ from graphrec.features.decoding import Preprocess
 STAND_IN = "tiny-random"
 _STAND_IN_FOLDER = Path(__file__).parent / "tiny_random"
 _STAND_IN_SEED = 20240229
-_SCHEMAS = ("local-dir:", "hf-hub:")
+SCHEMAS = ("local-dir:", "hf-hub:")
 _CHECKPOINT_SUFFIXES = (".safetensors", ".pt", ".pth", ".bin")
 _WAY_OUT = f"give clip.pretrained the path of a local checkpoint, or leave clip.model at {STAND_IN!r}"
 
@@ -80,7 +80,7 @@ def _import_open_clip() -> ModuleType:
 
 def _require_known(open_clip: ModuleType, model_name: str) -> None:
     names = open_clip.list_models()
-    if model_name == STAND_IN or model_name.startswith(_SCHEMAS) or _config_name(model_name) in names:
+    if model_name == STAND_IN or model_name.startswith(SCHEMAS) or _config_name(model_name) in names:
         return
     by_lower = {name.lower(): name for name in (STAND_IN, *names)}
     close = difflib.get_close_matches(model_name.lower(), by_lower, n=3, cutoff=0.4)
@@ -90,7 +90,7 @@ def _require_known(open_clip: ModuleType, model_name: str) -> None:
 
 def _find_checkpoint(open_clip: ModuleType, model_name: str, pretrained: str | None) -> Path | None:
     """The file that `pretrained` names; None where open_clip finds the weights itself, or the stand-in needs none."""
-    if model_name.startswith(_SCHEMAS):
+    if model_name.startswith(SCHEMAS):
         if pretrained:
             raise GraphRecError(f"clip.model {model_name!r} brings its own weights; leave clip.pretrained out.")
         return None
