@@ -11,8 +11,8 @@ import hashlib
 import os
 import secrets
 import shutil
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path, PurePosixPath
@@ -21,11 +21,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, NonNegativeInt, ValidationError
 
 from graphrec.errors import GraphRecError
-
-try:
-    import fcntl
-except ImportError:  # Windows: no lock, so two writers of one folder must not finish at the same moment
-    fcntl = None  # type: ignore[assignment]
+from graphrec.locks import locked, try_lock
 
 FORMAT_VERSION = 1
 MANIFEST = "manifest.json"
@@ -75,13 +71,13 @@ def write_artifact(
     folder = Path(folder).resolve()  # a link keeps pointing at the folder that it points at
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with _locked(folder.parent):
+        with locked(folder.parent):
             _recover(folder)
             check_replaceable(folder, kind)
             _delete_leftovers(folder)
             writing = folder.parent / f".{folder.name}.writing-{secrets.token_hex(4)}"
             writing.mkdir()
-            lock = _try_lock(writing)
+            lock = try_lock(writing)
     except OSError as error:
         raise GraphRecError(f"{folder} cannot be written ({error.strerror or error}): choose another --out.") from None
     try:
@@ -89,7 +85,7 @@ def write_artifact(
         manifest = _describe(writing, about, kind)
         (writing / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
         _sync(writing)
-        with _locked(folder.parent):
+        with locked(folder.parent):
             _recover(folder)
             check_replaceable(folder, kind)
             _put_in_place(writing, folder)
@@ -124,7 +120,7 @@ def read_manifest(folder: Path, verify: bool = True, kind: str = "run") -> Manif
     """
     folder = Path(folder)
     if not folder.exists() and _previous(folder.resolve()).exists():
-        with _locked(folder.resolve().parent):
+        with locked(folder.resolve().parent):
             _recover(folder.resolve())
     if not (folder / MANIFEST).is_file():
         raise GraphRecError(f"There is no {kind} at {folder}: make one with `graphrec {_COMMAND.get(kind, kind)}`.")
@@ -182,12 +178,13 @@ def _describe(folder: Path, about: Mapping[str, Any], kind: str) -> Manifest:
         format_version=FORMAT_VERSION,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         about=dict(about),
-        packages=_package_versions(),
+        packages=package_versions(),
         files=files,
     )
 
 
-def _package_versions() -> dict[str, str]:
+def package_versions() -> dict[str, str]:
+    """The versions of graphrec and of the packages that its numbers depend on; those that are installed."""
     found = {}
     for name in _PACKAGES:
         with suppress(PackageNotFoundError):
@@ -244,7 +241,7 @@ def _put_in_place(writing: Path, folder: Path) -> None:
 
 def _delete_leftovers(folder: Path) -> None:
     for leftover in folder.parent.glob(f".{_escaped(folder.name)}.writing-*"):
-        lock = _try_lock(leftover)
+        lock = try_lock(leftover)
         if lock is not None:  # its writer is dead: the system releases the locks of a process that ends
             shutil.rmtree(leftover, ignore_errors=True)
             os.close(lock)
@@ -252,31 +249,3 @@ def _delete_leftovers(folder: Path) -> None:
 
 def _escaped(name: str) -> str:
     return "".join(f"[{character}]" if character in "*?[" else character for character in name)
-
-
-def _try_lock(folder: Path) -> int | None:
-    """A descriptor that holds the folder's lock until it is closed; None where another process holds it."""
-    if fcntl is None:
-        return None
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(descriptor)
-        return None
-    return descriptor
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Hold the folder's own lock: no lock file to leave behind."""
-    if fcntl is None:
-        yield
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        with suppress(OSError):  # some network file systems have no locks
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)

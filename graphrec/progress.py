@@ -1,4 +1,4 @@
-"""Progress of long work, handed in by whoever owns the screen; the library itself prints nothing."""
+"""Progress of long work, and what to say of it, handed in by whoever owns the screen: the library prints nothing."""
 
 from collections.abc import Iterable, Iterator
 from typing import Protocol, TypeVar
@@ -17,3 +17,15 @@ class Progress(Protocol):
 def silent(steps: Iterable[T], description: str, total: int | None = None) -> Iterator[T]:
     """The default `Progress`: shows nothing."""
     yield from steps
+
+
+class Say(Protocol):
+    """Takes one line for a person to read, while work goes on."""
+
+    def __call__(self, line: str) -> None:
+        """Show the line."""
+        ...
+
+
+def unsaid(line: str) -> None:
+    """The default `Say`: shows nothing."""

@@ -17,9 +17,10 @@ from graphrec.evaluation.ranking import RankedLists, rank_by_vectors
 from graphrec.features.blocks import FeatureBlocks, standardise
 from graphrec.features.extract import ItemFeatures, extract_features
 from graphrec.graph.interaction_graph import InteractionGraph
+from graphrec.models.checkpoint import remove_checkpoint
 from graphrec.models.fallback import sources
 from graphrec.models.graph_model import GraphModel, fit_graph_model
-from graphrec.progress import Progress, silent
+from graphrec.progress import Progress, Say, silent, unsaid
 from graphrec.retrieval.embeddings import Embeddings
 from graphrec.retrieval.item_index import ItemIndex
 from graphrec.run_folder import Run, read_run, write_run
@@ -36,19 +37,32 @@ class Recommender:
     def __init__(self, config: GraphRecConfig | None = None, device: Device = "auto") -> None:
         self.config = config or GraphRecConfig()
         self.device = device
+        self._checkpoint: Path | None = None
 
-    def fit(self, train: Dataset, progress: Progress = silent, held_out: Mapping[str, Truth] | None = None) -> Self:
+    def fit(
+        self,
+        train: Dataset,
+        progress: Progress = silent,
+        held_out: Mapping[str, Truth] | None = None,
+        checkpoint: Path | None = None,
+        say: Say = unsaid,
+    ) -> Self:
         """Encode the items, train the encoder, fit the content head, build the index.
 
         Only `train.interactions` are learned from. `held_out` are truths that were kept out of them, by name: they are
         not looked at, only kept beside the model and saved with it for a later evaluation. Items without an interaction
         contribute nothing and get their content vector. Raises GraphRecError where there is too little to learn from.
+
+        `checkpoint` is a file that training writes while it works: killed, the same call goes on from it to the same
+        vectors, bit for bit on one machine; `save` deletes it. It is never used for other data, features or settings.
+        `say` gets a line where training resumes.
         """
         is_warm_I = train.interactions.item_degree() > 0
         device = _resolve(self.device)
         features = extract_features(train, is_warm_I, self.config.features, progress, device)
         blocks = standardise(features, is_warm_I)
-        model = fit_graph_model(train, blocks, self.config.model, self.config.seed, device, progress)
+        model = fit_graph_model(train, blocks, self.config.model, self.config.seed, device, progress, checkpoint, say)
+        self._checkpoint = checkpoint
         index = ItemIndex.build(model.served_ID, self.config.index)
         return self._hold(Run(self.config, train, features, model, index, dict(held_out or {})))
 
@@ -114,6 +128,9 @@ class Recommender:
         """Write a run folder, whole or not at all; an earlier run there is replaced, anything else is refused."""
         run = Run(self.config, self.train_, self.features_, self.model_, self.index_, self.held_out_)
         write_run(run, Path(folder))
+        if self._checkpoint is not None:
+            remove_checkpoint(self._checkpoint)
+            self._checkpoint = None
         return Path(folder)
 
     @classmethod

@@ -2,9 +2,8 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,7 +23,6 @@ from graphrec.features.extract import ItemFeatures
 from graphrec.features.storage import read_features, write_features
 from graphrec.models.graph_model import FittedChoices, GraphModel
 from graphrec.models.graphsage import Encoded, GraphSAGE
-from graphrec.models.ridge import HeadSettings
 from graphrec.models.scoring import QueryScale
 from graphrec.retrieval.item_index import ItemIndex
 
@@ -78,8 +76,7 @@ def read_run(folder: Path, device: str = "cpu") -> Run:
     features = read_features(folder / "features")
     # Large arrays stay on disk until they are used.
     arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in _ARRAYS}
-    choices = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-    head = HeadSettings(**choices.pop("head"))
+    choices = FittedChoices.from_json(json.loads((folder / "metrics.json").read_text(encoding="utf-8")))
     num_features = sum(modality.num_features for modality in features.modalities.values())
     encoder = GraphSAGE(len(train.catalogue), num_features, config.model.encoder)
     encoder.load_state_dict(safetensors.torch.load_file(folder / "encoder.safetensors"))
@@ -87,7 +84,7 @@ def read_run(folder: Path, device: str = "cpu") -> Run:
         encoder=encoder.to(device).eval(),
         encoded=Encoded(arrays["sage_items"], arrays["users"], arrays["item_states"]),
         scale=QueryScale(arrays["score_covariance"], arrays["average_query"]),
-        choices=FittedChoices(head=head, **choices),
+        choices=choices,
         graph_ID=arrays["graph"],
         content_ID=arrays["content"],
         served_ID=arrays["served"],
@@ -102,7 +99,7 @@ def read_run(folder: Path, device: str = "cpu") -> Run:
 def _write_files(run: Run, folder: Path) -> None:
     (folder / "config.yaml").write_text(run.config.to_yaml(), encoding="utf-8")
     # What was chosen inside the training data; figures on held-out data come from an evaluation.
-    (folder / "metrics.json").write_text(json.dumps(_choices(run.model.choices), indent=2), encoding="utf-8")
+    (folder / "metrics.json").write_text(json.dumps(run.model.choices.to_json(), indent=2), encoding="utf-8")
     _write_dataset(run.train, folder)
     write_features(run.features, folder / "features")
     for name, pick in _ARRAYS.items():
@@ -115,10 +112,6 @@ def _write_files(run: Run, folder: Path) -> None:
     (folder / "held_out").mkdir()
     for name, truth in run.held_out.items():
         _write_truth(truth, folder / "held_out" / f"{name}.parquet")
-
-
-def _choices(choices: FittedChoices) -> dict[str, Any]:
-    return {**asdict(choices), "head": choices.head.model_dump()}
 
 
 def _write_dataset(dataset: Dataset, folder: Path) -> None:

@@ -12,7 +12,8 @@ from graphrec.data.sample_store import write_sample_store
 from graphrec.data.truth_file import read_truth
 from graphrec.errors import GraphRecError
 from graphrec.export.embeddings import Format, export_embeddings
-from graphrec.progress import Progress, silent
+from graphrec.models.checkpoint import remove_checkpoint
+from graphrec.progress import Progress, Say, silent, unsaid
 from graphrec.recommender import Device, Recommender
 
 SAMPLE_STORE = Path("data/sample-store")
@@ -39,16 +40,28 @@ def train_run(
     hold_out: bool = True,
     device: Device = "auto",
     progress: Progress = silent,
+    restart: bool = False,
+    say: Say = unsaid,
 ) -> Recommender:
     """Hold out what the settings say (or the dataset's own splits), fit on the rest, and write the run.
 
-    With `hold_out` off everything is learned from, for use rather than for evaluation.
+    With `hold_out` off everything is learned from, for use rather than for evaluation. A training that was killed goes
+    on where it stopped, from the checkpoint beside the run, unless `restart` is on; `say` gets a line about it.
     """
     check_replaceable(out)  # before minutes of training, not after
+    checkpoint = checkpoint_of(out)
+    if restart:
+        remove_checkpoint(checkpoint)
     train, held_out = _hold_out(dataset, config, hold_out)
-    model = Recommender(config, device).fit(train, progress, held_out)
+    model = Recommender(config, device).fit(train, progress, held_out, checkpoint, say)
     model.save(out)
     return model
+
+
+def checkpoint_of(run: Path) -> Path:
+    """Where the training of a run writes how far it has come."""
+    run = run.resolve()  # the run may be a link
+    return run.parent / f".{run.name}.checkpoint.safetensors"
 
 
 def run_split(model: Recommender, name: str | None = None) -> Split:

@@ -37,7 +37,7 @@ def learned_from(monkeypatch):
     """What `train_run` hands to `fit`, without fitting: a list of (train, held_out)."""
     calls = []
 
-    def fit(self, train, progress, held_out):
+    def fit(self, train, progress, held_out, checkpoint, say):
         calls.append((train, held_out))
         return self
 

@@ -7,8 +7,10 @@
 3. Train again on everything for as many epochs, and refit the head over all warm items: x → the graph's vector.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 from pydantic import BaseModel
@@ -17,21 +19,19 @@ from graphrec.data.dataset import Dataset
 from graphrec.errors import GraphRecError
 from graphrec.features.blocks import FeatureBlocks
 from graphrec.graph.interaction_graph import InteractionGraph
+from graphrec.models.checkpoint import Checkpoint, StageCheckpoint, training_key
 from graphrec.models.fallback import serve
 from graphrec.models.fold_in import fold_in, graph_vectors
 from graphrec.models.graphsage import Encoded, GraphSAGE, GraphSAGEConfig
+from graphrec.models.masked_search import SHARES, MaskedSearch, item_vectors
 from graphrec.models.popularity import Popularity
 from graphrec.models.ridge import HeadSettings, RidgeSystem
-from graphrec.models.scoring import QueryScale, with_popularity
-from graphrec.models.training import TrainingConfig, train_encoder
-from graphrec.models.tuning import MaskedSplit, Tuned, TuningConfig, mean_ndcg, tune_head
-from graphrec.progress import Progress, silent
+from graphrec.models.scoring import QueryScale
+from graphrec.models.training import TrainingConfig, new_encoder, train_encoder
+from graphrec.models.tuning import MaskedSplit, TuningConfig, tune_head
+from graphrec.progress import Progress, Say, silent, unsaid
 
-_SHARES = (0.5, 0.0, 0.25, 0.75, 1.0)
-"""Shares of the fold-in in the teacher that are tried; the first one is used until then."""
-_EPOCH_POPULARITY_WEIGHTS = (0.0, 0.4)
-"""An epoch is judged by the better of these, so that it is not chosen for its popularity alone."""
-_HALF_DEGREES = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 100.0)
+_SEARCH, _FINAL = "the search", "the training on everything"
 
 
 class ModelConfig(BaseModel, extra="forbid", frozen=True):
@@ -55,6 +55,15 @@ class FittedChoices:
     masked_ndcg: float
     """NDCG@20 of the chosen settings on the masked items (a validation figure: it chose them)."""
     ndcg_by_epoch: list[float] = field(default_factory=list)
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON data; `from_json` gives it back exactly."""
+        return {**asdict(self), "head": self.head.model_dump()}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """What `to_json` gave."""
+        return cls(**{**values, "head": HeadSettings(**values["head"])})
 
 
 @dataclass(frozen=True)
@@ -81,18 +90,28 @@ def fit_graph_model(
     seed: int = 0,
     device: str = "cpu",
     progress: Progress = silent,
+    checkpoint_path: Path | None = None,
+    say: Say = unsaid,
 ) -> GraphModel:
     """Fit on the training data of a split; items without an edge contribute nothing, and get their content vector.
 
+    With `checkpoint_path`, a file that this fit writes while it works and that the same fit, killed and called again,
+    goes on from, to the same model bit for bit; `say` gets a line about it. The file stays when the fit is done.
     Raises GraphRecError where the interactions are too few to learn anything from.
     """
     degree_I = train.interactions.item_degree()
     _check_enough(train, degree_I)
-    choices = _choose(train, blocks, config, seed, device, progress)
+    checkpoint = (
+        None
+        if checkpoint_path is None
+        else Checkpoint(checkpoint_path, training_key(train, blocks, config, seed, device), say)
+    )
+    choices = _choose(train, blocks, config, seed, device, progress, checkpoint)
     graph = InteractionGraph.from_interactions(train.interactions)
     encoder = train_encoder(
         graph, blocks.x_IF, config.encoder, config.training, choices.epochs, seed, device,
         progress=progress, description="Training GraphSAGE on everything",
+        checkpoint=None if checkpoint is None else StageCheckpoint(checkpoint, _FINAL),
     )  # fmt: skip
     encoded = encoder.encode(graph, blocks.x_IF)
     system = RidgeSystem(blocks.x_IF, blocks.columns, np.flatnonzero(degree_I))
@@ -112,28 +131,29 @@ def fit_graph_model(
     )
 
 
-def item_vectors(
-    system: RidgeSystem, teacher_ID: np.ndarray, popularity: Popularity, settings: HeadSettings
-) -> tuple[np.ndarray, np.ndarray]:
-    """[graph vector, observed popularity] and [H(x), predicted popularity] of every item, (I, D + 1) float32 each.
-
-    H is the ridge from the features to the teacher's vectors over the warm items `system.rows`.
-    """
-    content_ID = system.predict(system.coefficients(teacher_ID[system.rows], settings))
-    return with_popularity(teacher_ID, popularity.observed_I), with_popularity(content_ID, popularity.predicted_I)
-
-
 def _choose(
-    train: Dataset, blocks: FeatureBlocks, config: ModelConfig, seed: int, device: str, progress: Progress
+    train: Dataset,
+    blocks: FeatureBlocks,
+    config: ModelConfig,
+    seed: int,
+    device: str,
+    progress: Progress,
+    checkpoint: Checkpoint | None,
 ) -> FittedChoices:
+    made_before = None if checkpoint is None else checkpoint.facts(_FINAL)
+    if made_before is not None:
+        return FittedChoices.from_json(made_before)
     masked = MaskedSplit.of(train, config.tuning, seed)
-    search = _Search(masked, blocks)
+    search = MaskedSearch(
+        masked, blocks, new_encoder(len(blocks.x_IF), blocks.x_IF.shape[1], config.encoder, seed, device)
+    )
     train_encoder(
         search.graph, blocks.x_IF, config.encoder, config.training, config.training.max_epochs, seed, device,
         after_epoch=lambda epoch, encoder: search.judge(encoder, config.training.patience),
         progress=progress, description="Training GraphSAGE, whole items masked",
+        checkpoint=None if checkpoint is None else StageCheckpoint(checkpoint, _SEARCH, {"search": search}),
     )  # fmt: skip
-    shares = _SHARES[: max(1, config.tuning.tries)]
+    shares = SHARES[: max(1, config.tuning.tries)]
     share = search.best_share(shares)
     tuned = tune_head(
         list(blocks.columns),
@@ -142,7 +162,7 @@ def _choose(
         progress,
         "Tuning the content head",
     )
-    return FittedChoices(
+    choices = FittedChoices(
         epochs=search.best_epoch,
         head=tuned.settings,
         popularity_weight=tuned.popularity_weight,
@@ -151,84 +171,9 @@ def _choose(
         masked_ndcg=tuned.score,
         ndcg_by_epoch=search.ndcg_by_epoch,
     )
-
-
-class _Search:
-    """What the masked items say about epochs, head settings and the hand-over from content to graph."""
-
-    def __init__(self, masked: MaskedSplit, blocks: FeatureBlocks) -> None:
-        self.masked = masked
-        interactions = masked.split.train.interactions
-        self.graph = InteractionGraph.from_interactions(interactions)
-        self.degree_I = interactions.item_degree()
-        self.system = RidgeSystem(blocks.x_IF, blocks.columns, masked.warm_items)
-        self.popularity = Popularity.fit(self.system, self.degree_I)
-        judges = masked.judges("cold")
-        if judges is None:
-            raise GraphRecError("No user with history touched a masked item: too few interactions to tune on.")
-        self.pool, self.users = judges
-        self.even = HeadSettings(weights=dict.fromkeys(blocks.columns, 1.0))
-        self.ndcg_by_epoch: list[float] = []
-        self.best: Encoded
-        self.folded_ID: np.ndarray
-
-    @property
-    def best_epoch(self) -> int:
-        return int(np.argmax(self.ndcg_by_epoch)) + 1
-
-    def judge(self, encoder: GraphSAGE, patience: int) -> bool:
-        """Score the encoder as it is now; True when the last `patience` epochs brought nothing better."""
-        encoded = encoder.encode(self.graph, self.system.x_IF)
-        folded_ID = fold_in(encoded.q_UD, self.graph.items_of_user.matrix())
-        teacher_ID = self._teacher(encoded, folded_ID, _SHARES[0])
-        _, content_ID = item_vectors(self.system, teacher_ID, self.popularity, self.even)
-        self.ndcg_by_epoch.append(self._ndcg(encoded, teacher_ID, content_ID))
-        if self.best_epoch == len(self.ndcg_by_epoch):
-            self.best, self.folded_ID = encoded, folded_ID
-        return len(self.ndcg_by_epoch) - self.best_epoch >= patience
-
-    def best_share(self, shares: Sequence[float]) -> float:
-        """The mixture of z and fold-in that teaches an untuned head best."""
-        scores = []
-        for share in shares:
-            teacher_ID = self._teacher(self.best, self.folded_ID, share)
-            _, content_ID = item_vectors(self.system, teacher_ID, self.popularity, self.even)
-            scores.append(self._ndcg(self.best, teacher_ID, content_ID))
-        return shares[int(np.argmax(scores))]
-
-    def score(self, settings: HeadSettings, popularity_weight: float, share: float) -> float:
-        """NDCG@20 on the masked items with the best epoch's encoder."""
-        teacher_ID = self._teacher(self.best, self.folded_ID, share)
-        _, content_ID = item_vectors(self.system, teacher_ID, self.popularity, settings)
-        query_BD = self._queries(self.best, teacher_ID, self.users, popularity_weight)
-        return mean_ndcg(query_BD, content_ID, self.pool, self.users)
-
-    def best_half_degree(self, tuned: Tuned, share: float) -> float:
-        """The hand-over that finds the masked edges of warm items best; a middling one where there are none."""
-        judges = self.masked.judges("warm")
-        if judges is None:
-            return _HALF_DEGREES[len(_HALF_DEGREES) // 2]
-        pool, users = judges
-        teacher_ID = self._teacher(self.best, self.folded_ID, share)
-        query_BD = self._queries(self.best, teacher_ID, users, tuned.popularity_weight)
-        graph_ID, content_ID = item_vectors(self.system, teacher_ID, self.popularity, tuned.settings)
-        scores = [
-            mean_ndcg(query_BD, serve(graph_ID, content_ID, self.degree_I, half), pool, users) for half in _HALF_DEGREES
-        ]
-        return _HALF_DEGREES[int(np.argmax(scores))]
-
-    def _ndcg(self, encoded: Encoded, teacher_ID: np.ndarray, content_ID: np.ndarray) -> float:
-        queries = (self._queries(encoded, teacher_ID, self.users, weight) for weight in _EPOCH_POPULARITY_WEIGHTS)
-        return max(mean_ndcg(query_BD, content_ID, self.pool, self.users) for query_BD in queries)
-
-    def _teacher(self, encoded: Encoded, folded_ID: np.ndarray, share: float) -> np.ndarray:
-        return graph_vectors(encoded.z_ID, folded_ID, encoded.q_UD[self.users], self.system.rows, share)
-
-    def _queries(
-        self, encoded: Encoded, teacher_ID: np.ndarray, users: np.ndarray, popularity_weight: float
-    ) -> np.ndarray:
-        scale = QueryScale.fit(encoded.q_UD[self.users], teacher_ID[self.system.rows])
-        return scale.query(encoded.q_UD[users], popularity_weight)
+    if checkpoint is not None:
+        checkpoint.begin(_FINAL, choices.to_json())
+    return choices
 
 
 def _check_enough(train: Dataset, degree_I: np.ndarray) -> None:

@@ -12,6 +12,7 @@ from torch_geometric.sampler import NegativeSampling
 from graphrec.graph.interaction_graph import INTERACTED_BY, INTERACTS, InteractionGraph
 from graphrec.graph.sampler import NeighborSampler
 from graphrec.models.batches import UserBatches
+from graphrec.models.checkpoint import StageCheckpoint, TrainingState
 from graphrec.models.graphsage import GraphSAGE, GraphSAGEConfig
 from graphrec.models.losses import BatchInclusion, sampled_softmax
 from graphrec.progress import Progress, silent
@@ -48,22 +49,25 @@ def train_encoder(
     after_epoch: Callable[[int, GraphSAGE], bool] | None = None,
     progress: Progress = silent,
     description: str = "Training GraphSAGE",
+    checkpoint: StageCheckpoint | None = None,
 ) -> GraphSAGE:
     """Train for `num_epochs`, or until `after_epoch(epoch, encoder)` (epochs from 1) says True.
 
     The edge being predicted is never in its own neighbourhood, in either direction; items without an edge in `graph`
     appear neither as positives nor as negatives. A step costs what its sampled neighbourhoods cost, whatever the size
-    of the catalogue. The same seed gives the same encoder on the same machine.
+    of the catalogue. The same seed gives the same encoder on the same machine, also where `checkpoint` resumes a
+    training that was stopped.
     """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        encoder = GraphSAGE(graph.num_items, x_IF.shape[1], encoder_config).to(device)
-    loader = _loader(graph, encoder_config, config, seed)
+    encoder = new_encoder(graph.num_items, x_IF.shape[1], encoder_config, seed, device)
+    rng, generator = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
+    loader = _loader(graph, encoder_config, config, rng, generator)
     optimizers = _optimizers(encoder, config)
+    state = TrainingState(encoder, optimizers, rng, generator)
+    done, is_over = (0, False) if checkpoint is None else checkpoint.resume(state)
     x = torch.from_numpy(x_IF)
     weight_E = torch.from_numpy(graph.items_of_user.weight_E)
     inclusion = BatchInclusion.of(torch.from_numpy(graph.item_degree))
-    for epoch in progress(range(1, num_epochs + 1), description):
+    for epoch in progress(range(done + 1, (done if is_over else num_epochs) + 1), description):
         encoder.train()
         for batch in loader:
             encoder.zero_grad()
@@ -71,9 +75,19 @@ def train_encoder(
             for optimizer in optimizers:
                 optimizer.step()
         encoder.eval()
-        if after_epoch is not None and after_epoch(epoch, encoder):
+        is_over = after_epoch is not None and after_epoch(epoch, encoder)
+        if checkpoint is not None:
+            checkpoint.keep(epoch, is_over or epoch == num_epochs, state)
+        if is_over:
             break
     return encoder.eval()
+
+
+def new_encoder(num_items: int, num_features: int, config: GraphSAGEConfig, seed: int, device: str) -> GraphSAGE:
+    """An encoder before its first step; torch's own randomness is left alone."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return GraphSAGE(num_items, num_features, config).to(device)
 
 
 def _optimizers(encoder: GraphSAGE, config: TrainingConfig) -> list[torch.optim.Optimizer]:
@@ -85,8 +99,14 @@ def _optimizers(encoder: GraphSAGE, config: TrainingConfig) -> list[torch.optim.
     return [*optimizers, torch.optim.SparseAdam(sparse, lr=config.learning_rate)] if sparse else optimizers
 
 
-def _loader(graph: InteractionGraph, encoder_config: GraphSAGEConfig, config: TrainingConfig, seed: int) -> LinkLoader:
-    edges, rng = graph.items_of_user, np.random.default_rng(seed)
+def _loader(
+    graph: InteractionGraph,
+    encoder_config: GraphSAGEConfig,
+    config: TrainingConfig,
+    rng: np.random.Generator,
+    generator: torch.Generator,
+) -> LinkLoader:
+    edges = graph.items_of_user
     batches = UserBatches(edges, config.users_per_batch, config.target_rate, config.max_targets, rng)
     negatives = NegativeSampling("triplet", config.uniform_negatives) if config.uniform_negatives else None
     return LinkLoader(
@@ -96,7 +116,7 @@ def _loader(graph: InteractionGraph, encoder_config: GraphSAGEConfig, config: Tr
         neg_sampling=negatives,
         batch_sampler=batches,
         num_workers=config.workers,
-        generator=torch.Generator().manual_seed(seed),  # seeds the workers; torch's global one is nobody's to draw from
+        generator=generator,  # seeds the workers; torch's global one is nobody's to draw from
     )
 
 

@@ -163,9 +163,9 @@ def test_the_choices_say_which_epoch_was_best(taste_model, small_config):
 def test_patience_ends_the_search_and_the_best_epoch_is_what_counts(fit, small_config, monkeypatch):
     """Every epoch is worse than the one before: the first is tuned on, and all data is trained on for one epoch."""
     falling = iter(1 - np.arange(100) / 100)
-    monkeypatch.setattr(graph_model._Search, "_ndcg", lambda *arguments: next(falling))
+    monkeypatch.setattr(graph_model.MaskedSearch, "_ndcg", lambda *arguments: next(falling))
     judged, tuned_on, epochs = [], [], []
-    judge, score, train = graph_model._Search.judge, graph_model._Search.score, graph_model.train_encoder
+    judge, score, train = graph_model.MaskedSearch.judge, graph_model.MaskedSearch.score, graph_model.train_encoder
 
     def spy_judge(self, encoder, patience):
         judged.append(encoder.encode(self.graph, self.system.x_IF))
@@ -179,8 +179,8 @@ def test_patience_ends_the_search_and_the_best_epoch_is_what_counts(fit, small_c
         epochs.append(num_epochs)
         return train(graph, x_IF, shape, training, num_epochs, *arguments, **more)
 
-    monkeypatch.setattr(graph_model._Search, "judge", spy_judge)
-    monkeypatch.setattr(graph_model._Search, "score", spy_score)
+    monkeypatch.setattr(graph_model.MaskedSearch, "judge", spy_judge)
+    monkeypatch.setattr(graph_model.MaskedSearch, "score", spy_score)
     monkeypatch.setattr(graph_model, "train_encoder", spy_train)
     training = small_config.training.model_copy(update={"max_epochs": 30, "patience": 3})
     choices = fit(config=small_config.model_copy(update={"training": training})).choices

@@ -112,9 +112,9 @@ def test_the_content_and_the_graph_arm_get_the_same_number_of_tries(taste_world,
     counting(content)
     counting(graph_model)
     tried_shares = []
-    best_share = graph_model._Search.best_share
+    search, best_share = graph_model.MaskedSearch, graph_model.MaskedSearch.best_share
     monkeypatch.setattr(
-        graph_model._Search, "best_share", lambda self, shares: tried_shares.extend(shares) or best_share(self, shares)
+        search, "best_share", lambda self, shares: tried_shares.extend(shares) or best_share(self, shares)
     )
     tuning = small_config.tuning.model_copy(update={"tries": tries})
     config = small_config.model_copy(update={"tuning": tuning})
