@@ -9,7 +9,6 @@ one; what a living writer is still filling is not, because its folder is locked.
 
 import hashlib
 import os
-import secrets
 import shutil
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -20,8 +19,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, NonNegativeInt, ValidationError
 
+from graphrec.disk import scratch_folder, scratch_path, sync, why_not_written
 from graphrec.errors import GraphRecError
-from graphrec.locks import locked, try_lock
+from graphrec.locks import locked
 
 FORMAT_VERSION = 1
 MANIFEST = "manifest.json"
@@ -66,7 +66,7 @@ def write_artifact(
     it by hand. Two writers never mix files: the last to finish stays. Whatever `write` raises comes through, with the
     earlier artifact untouched.
 
-    Raises GraphRecError where something else is in the way, before anything is written.
+    Raises GraphRecError where something else is in the way, before anything is written, and where the disk is full.
     """
     folder = Path(folder).resolve()  # a link keeps pointing at the folder that it points at
     try:
@@ -74,33 +74,34 @@ def write_artifact(
         with locked(folder.parent):
             _recover(folder)
             check_replaceable(folder, kind)
-            _delete_leftovers(folder)
-            writing = folder.parent / f".{folder.name}.writing-{secrets.token_hex(4)}"
-            writing.mkdir()
-            lock = try_lock(writing)
-    except OSError as error:
-        raise GraphRecError(f"{folder} cannot be written ({error.strerror or error}): choose another --out.") from None
-    try:
-        write(writing)
-        manifest = _describe(writing, about, kind)
-        (writing / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
-        _sync(writing)
-        with locked(folder.parent):
-            _recover(folder)
-            check_replaceable(folder, kind)
-            _put_in_place(writing, folder)
-    finally:
-        if lock is not None:
-            os.close(lock)
-        shutil.rmtree(writing, ignore_errors=True)  # nothing is left of it where it was put in place
+        with scratch_folder(folder) as writing:
+            write(writing)
+            manifest = _describe(writing, about, kind)
+            (writing / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
+            _sync(writing)
+            with locked(folder.parent):
+                _recover(folder)
+                check_replaceable(folder, kind)
+                _put_in_place(writing, folder)
+    except Exception as error:
+        reason = why_not_written(error)
+        if reason is None:
+            raise
+        raise GraphRecError(
+            f"{folder} cannot be written: {reason}. Nothing was changed; make room, or choose another --out."
+        ) from error
     return manifest
 
 
 def check_replaceable(folder: Path, kind: str = "run") -> None:
-    """Raise GraphRecError unless `folder` is missing, empty or an earlier artifact of that kind.
+    """Raise GraphRecError unless `folder` is missing, empty or an earlier artifact of that kind, in a writable place.
 
     `write_artifact` asks the same; ask first where the work before it is long.
     """
+    parent = next(one for one in folder.resolve().parents if one.exists())
+    if not parent.is_dir() or not os.access(parent, os.W_OK):
+        reason = "is a file" if not parent.is_dir() else "is not yours to write to"
+        raise GraphRecError(f"{folder} cannot be written: {parent} {reason}. Choose another --out.")
     if not folder.exists():
         return
     if not folder.is_dir():
@@ -200,18 +201,8 @@ def _sha256(path: Path) -> str:
 def _sync(folder: Path) -> None:
     """Everything inside, then the folder itself, onto the disk."""
     for path in sorted(folder.rglob("*"), reverse=True):  # a folder's contents before the folder
-        _fsync(path)
-    _fsync(folder)
-
-
-def _fsync(path: Path) -> None:
-    if os.name == "nt" and path.is_dir():  # Windows cannot open a folder
-        return
-    descriptor = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        sync(path)
+    sync(folder)
 
 
 def _previous(folder: Path) -> Path:
@@ -222,30 +213,25 @@ def _recover(folder: Path) -> None:
     """Undo half a replacement. The caller holds the lock, so no writer is between its two renames."""
     if not folder.exists() and _previous(folder).exists():
         _previous(folder).rename(folder)
-        _fsync(folder.parent)
+        sync(folder.parent)
 
 
 def _put_in_place(writing: Path, folder: Path) -> None:
-    previous = _previous(folder)
-    shutil.rmtree(previous, ignore_errors=True)  # `folder` is whole: this is a leftover of a killed clean-up
+    _discard(folder)  # `folder` is whole: this is a leftover of a killed clean-up
     if folder.exists():
-        folder.rename(previous)
+        folder.rename(_previous(folder))
     try:
         writing.rename(folder)
     except BaseException:
         _recover(folder)
         raise
-    _fsync(folder.parent)
-    shutil.rmtree(previous, ignore_errors=True)
+    sync(folder.parent)
+    _discard(folder)
 
 
-def _delete_leftovers(folder: Path) -> None:
-    for leftover in folder.parent.glob(f".{_escaped(folder.name)}.writing-*"):
-        lock = try_lock(leftover)
-        if lock is not None:  # its writer is dead: the system releases the locks of a process that ends
-            shutil.rmtree(leftover, ignore_errors=True)
-            os.close(lock)
-
-
-def _escaped(name: str) -> str:
-    return "".join(f"[{character}]" if character in "*?[" else character for character in name)
+def _discard(folder: Path) -> None:
+    """Delete the earlier one under another name: nobody takes a half-deleted folder for a whole one."""
+    if _previous(folder).exists():
+        discarded = scratch_path(folder)
+        _previous(folder).rename(discarded)
+        shutil.rmtree(discarded, ignore_errors=True)

@@ -1,3 +1,4 @@
+import errno
 import json
 import multiprocessing
 import os
@@ -74,7 +75,7 @@ def test_a_link_to_a_run_stays_a_link(tmp_path):
     assert text_of(tmp_path / "first") == "new"
 
 
-STEPS = [("fsync", n) for n in range(6)] + [("rename", n) for n in range(2)] + [("rmtree", n) for n in range(2)]
+STEPS = [("fsync", n) for n in range(6)] + [("rename", n) for n in range(3)] + [("rmtree", n) for n in range(1)]
 
 
 @pytest.mark.parametrize(("step", "number"), STEPS)
@@ -158,6 +159,40 @@ def test_a_failure_while_writing_comes_through_and_leaves_the_old_one(tmp_path):
     with pytest.raises(RuntimeError, match="out of memory"):
         write_artifact(folder, fail, {})
     assert text_of(folder) == "old"
+    assert names_beside(folder) == ["latest"]
+
+
+def test_a_full_disk_is_told_in_one_line_and_leaves_the_old_one(tmp_path):
+    folder = tmp_path / "latest"
+    write_artifact(folder, filled_with("old"), {})
+
+    def fail(folder):
+        (folder / "a.txt").write_text("half")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with pytest.raises(GraphRecError, match="latest cannot be written: No space left on device"):
+        write_artifact(folder, fail, {})
+    assert text_of(folder) == "old"
+    assert names_beside(folder) == ["latest"]
+
+
+def test_a_half_deleted_earlier_one_never_comes_back(tmp_path, monkeypatch):
+    folder = tmp_path / "latest"
+    write_artifact(folder, filled_with("old"), {})
+
+    def rmtree(path, **_: Any):
+        (path / "a.txt").unlink()
+        raise Killed
+
+    monkeypatch.setattr(shutil, "rmtree", rmtree)
+    with suppress(Killed):
+        write_artifact(folder, filled_with("new"), {})
+    monkeypatch.undo()
+    assert text_of(folder) == "new"
+    shutil.rmtree(folder)  # by the user
+    with pytest.raises(GraphRecError, match="There is no run"):
+        read_manifest(folder)
+    write_artifact(folder, filled_with("newer"), {})
     assert names_beside(folder) == ["latest"]
 
 

@@ -1,7 +1,5 @@
 """Collecting the rows that cannot be used while files are read, and writing them out for a person to put right."""
 
-import os
-import tempfile
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,8 +8,10 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from graphrec.atomic_file import replacing
 from graphrec.data.dataset import SetAside
 from graphrec.data.tables.table import Table
+from graphrec.disk import why_not_written
 from graphrec.errors import GraphRecError
 
 _COLUMNS = ["file", "row", "column", "value", "reason"]
@@ -123,20 +123,13 @@ def require_rows(table: Table, collector: SetAsideCollector) -> None:
 
 
 def write_set_aside(set_aside: SetAside, path: Path) -> None:
-    """Write the rows as CSV (file, row, column, value, reason), whole or not at all.
+    """Write the rows as CSV (file, row, column, value, reason), whole or not at all; makes the folder where needed.
 
-    Raises GraphRecError where the folder cannot be written to.
+    Raises GraphRecError where the disk refuses.
     """
     try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as scratch:
+            set_aside.rows.to_csv(scratch, index=False)
     except OSError as error:
-        raise GraphRecError(f"{path}: cannot be written: {error.strerror or error}.") from None
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as stream:
-            set_aside.rows.to_csv(stream, index=False)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+        raise GraphRecError(f"{path} cannot be written: {why_not_written(error)}.") from None

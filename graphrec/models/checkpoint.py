@@ -23,6 +23,7 @@ from graphrec import atomic_file
 from graphrec.artifact import package_versions
 from graphrec.data.dataset import Dataset
 from graphrec.data.fingerprint import fingerprint
+from graphrec.disk import why_not_written
 from graphrec.errors import GraphRecError
 from graphrec.features.blocks import FeatureBlocks
 from graphrec.models.graphsage import GraphSAGE
@@ -163,9 +164,8 @@ class Checkpoint:
                 save_file(tensors, part_path, {_HEADER: json.dumps(header)})
         except (OSError, SafetensorError) as error:
             if not self._has_failed:
-                self._say(
-                    f"{self.path} cannot be written ({error}): training goes on, but cannot be resumed from here."
-                )
+                reason = why_not_written(error) or error
+                self._say(f"{self.path} cannot be written ({reason}): training goes on, and cannot be resumed here.")
             self._has_failed = True
         self._written_at = time.monotonic()
         self._cost = self._written_at - started

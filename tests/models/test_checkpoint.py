@@ -240,7 +240,7 @@ def test_the_file_is_replaced_as_a_whole_and_removed_with_what_was_left_beside_i
     Checkpoint(path, "key").keep("the search", 1, True, {})
     with safe_open(path, framework="pt") as file:
         assert file.metadata()
-    left = path.parent / f".{path.name}.0123.part"  # of a process that was killed while it wrote
+    left = path.parent / f".{path.name}.writing-0123"  # of a process that was killed while it wrote
     left.write_text("half")
     Checkpoint(path, "key").keep("the search", 2, True, {})
     assert list(path.parent.iterdir()) == [path]

@@ -1,7 +1,6 @@
 """Writing the sample store's folder, whole or not at all, and telling two such folders apart by content."""
 
 import hashlib
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self
@@ -26,6 +25,7 @@ from graphrec.data.sample_store.pictures import draw_picture
 from graphrec.data.sample_store.products import Listings, Products, make_listings, make_products
 from graphrec.data.sample_store.vocabulary import MATERIALS, OCCASIONS, SITES, TRAITS
 from graphrec.data.sample_store.writing import write_descriptions, write_titles
+from graphrec.disk import scratch_folder, why_not_written
 from graphrec.errors import GraphRecError
 from graphrec.progress import Progress, silent
 
@@ -109,7 +109,8 @@ def write_sample_store(folder: Path, config: SampleStoreConfig = _DEFAULTS, prog
 
     Files: dataset.yaml, items.csv, interactions.csv, same_products.csv (item_id, same_item_id; the true identity across
     sites, for evaluation only) and images/. All of it appears in one step: it is written beside `folder` and renamed.
-    Raises GraphRecError where the folder holds anything, so that nothing is ever overwritten.
+    Raises GraphRecError where the folder holds anything, so that nothing is ever overwritten, and where the disk
+    refuses.
     """
     folder = Path(folder)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -117,14 +118,15 @@ def write_sample_store(folder: Path, config: SampleStoreConfig = _DEFAULTS, prog
             f"Cannot write the sample store to {folder}: it is not empty; remove it or name another folder."
         )
     world = make_sample_world(config, progress)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as scratch:
-        store = Path(scratch) / folder.name
-        store.mkdir()
-        _write_files(store, world, _rngs(config.seed), progress)
-        if folder.exists():
-            folder.rmdir()
-        store.replace(folder)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with scratch_folder(folder) as store:
+            _write_files(store, world, _rngs(config.seed), progress)
+            if folder.exists():
+                folder.rmdir()
+            store.replace(folder)
+    except OSError as error:
+        raise GraphRecError(f"The sample store cannot be written to {folder}: {why_not_written(error)}.") from error
     return folder
 
 

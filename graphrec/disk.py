@@ -1,0 +1,93 @@
+"""Scratch files and folders beside the place that they are for, and why the disk refused to take something."""
+
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from graphrec.locks import locked, try_lock
+
+
+@contextmanager
+def scratch_folder(place: Path) -> Iterator[Path]:
+    """An empty folder beside `place`, deleted after the block unless the block renames it.
+
+    What killed processes left there is deleted; what a living one is still writing is not, because it is locked.
+    """
+    with _scratch(place, Path.mkdir) as path:
+        yield path
+
+
+@contextmanager
+def scratch_file(place: Path) -> Iterator[Path]:
+    """The same for an empty file."""
+    with _scratch(place, Path.touch) as path:
+        yield path
+
+
+def scratch_path(place: Path) -> Path:
+    """A name beside `place` that does not exist, and whose content counts as left by a killed process."""
+    return place.parent / f"{_start_of_scratch(place)}{secrets.token_hex(4)}"
+
+
+def delete_leftovers(place: Path) -> None:
+    """Delete what killed processes left beside `place`."""
+    if not place.parent.is_dir():
+        return
+    for leftover in [one for one in place.parent.iterdir() if one.name.startswith(_start_of_scratch(place))]:
+        with suppress(FileNotFoundError):  # its writer has just finished
+            lock = try_lock(leftover)
+            if lock is not None:  # its writer is dead
+                _delete(leftover)
+                os.close(lock)
+
+
+def sync(path: Path) -> None:
+    """Force a file, or the names in a folder, onto the disk."""
+    if os.name == "nt" and path.is_dir():  # Windows cannot open a folder
+        return
+    descriptor = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def why_not_written(error: Exception) -> str | None:
+    """What kept something from being written, in the system's words; None where the error is about something else."""
+    if isinstance(error, OSError):
+        if re.fullmatch(r"\d+ requested and \d+ written", str(error)):  # NumPy names no reason
+            return "only a part of it could be written, the disk may be full"
+        return error.strerror or str(error)
+    # safetensors and FAISS have exceptions of their own, with the system's words inside.
+    found = re.search(r"I/O error: (.+) \(os error \d+\)|write error in .*\((.+)\)", str(error))
+    return (found[1] or found[2]) if found else None
+
+
+@contextmanager
+def _scratch(place: Path, make: Callable[[Path], None]) -> Iterator[Path]:
+    path = scratch_path(place)
+    with locked(place.parent):  # until it has its own lock, another process would take it for a leftover
+        delete_leftovers(place)
+        make(path)
+        lock = try_lock(path)
+    try:
+        yield path
+    finally:
+        if lock is not None:
+            os.close(lock)
+        _delete(path)
+
+
+def _start_of_scratch(place: Path) -> str:
+    return f".{place.name}.writing-"
+
+
+def _delete(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
