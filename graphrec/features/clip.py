@@ -8,7 +8,7 @@ import torch
 from pydantic import BaseModel, PositiveInt
 
 from graphrec.errors import GraphRecError
-from graphrec.features.clip_loading import SCHEMAS, STAND_IN, load_clip
+from graphrec.features.clip_loading import SCHEMAS, SMALL, load_clip
 from graphrec.features.decoding import PictureDecoder
 from graphrec.progress import Progress, silent
 
@@ -18,9 +18,9 @@ _FOLDER_CONFIG = "open_clip_config.json"
 class ClipConfig(BaseModel, extra="forbid", frozen=True):
     """Which CLIP encodes pictures and texts."""
 
-    model: str = STAND_IN
-    """A model name of open_clip, `local-dir:<folder>` or `hf-hub:<name>`. The default is a tiny model with random
-    weights: a stand-in that runs anywhere, without any knowledge of pictures or words."""
+    model: str = SMALL
+    """A model name of open_clip, `local-dir:<folder>` or `hf-hub:<name>`. The default is the package's own small model:
+    it runs anywhere, and has seen drawn pictures of fashion products only."""
     pretrained: str | None = None
     """A tag of open_clip (its weights are fetched once) or the path of a local .safetensors, .pt, .pth or .bin file.
     A file carries no preprocessing; for weights that need another than CLIP's own, use `local-dir:`."""
@@ -28,9 +28,9 @@ class ClipConfig(BaseModel, extra="forbid", frozen=True):
     decode_threads: PositiveInt = 4
 
     @property
-    def is_stand_in(self) -> bool:
-        """Whether the vectors come from random weights."""
-        return self.model == STAND_IN and self.pretrained is None
+    def is_small(self) -> bool:
+        """Whether this is the package's own small model."""
+        return self.model == SMALL and self.pretrained is None
 
     def __str__(self) -> str:
         return f"{self.model} ({self.pretrained})" if self.pretrained else self.model
@@ -68,16 +68,16 @@ class ClipEncoder:
     def __init__(self, config: ClipConfig, device: str = "cpu") -> None:
         self.config = config
         self._device = device
-        self._clip = load_clip(config.model, config.pretrained, device)
-        self._decoder = PictureDecoder(self._clip.preprocess, self._clip.image_side, config.decode_threads)
-        self.dim = self._encode_tokens([""]).shape[1]
+        self.loaded = load_clip(config.model, config.pretrained, device)
+        self.decoder = PictureDecoder(self.loaded.preprocess, self.loaded.image_side, config.decode_threads)
+        self.dim = self.encode_batch_of_texts([""]).shape[1]
         """D, the number of features of both texts and pictures."""
 
     def encode_texts(self, texts: Sequence[str], progress: Progress = silent) -> np.ndarray:
         """N × D float32, unit rows. A text longer than the model's context is cut."""
         x_ND = np.zeros((len(texts), self.dim), dtype=np.float32)
         for rows in progress(self._batches(len(texts)), "Encoding texts"):
-            x_ND[rows] = self._encode_tokens(list(texts[rows]))
+            x_ND[rows] = self.encode_batch_of_texts(list(texts[rows]))
         return x_ND
 
     def encode_images(
@@ -88,25 +88,39 @@ class ClipEncoder:
         present_N = np.zeros(len(paths), dtype=bool)
         problems: dict[str, str] = {}
         for rows in progress(self._batches(len(paths)), "Encoding pictures"):
-            decoded = self._decoder.decode(paths[rows])
+            decoded = self.decoder.decode(paths[rows])
             good = [rows.start + i for i, picture in enumerate(decoded) if isinstance(picture, torch.Tensor)]
             if good:
-                x_ND[good] = self._encode_pictures([p for p in decoded if isinstance(p, torch.Tensor)])
+                x_ND[good] = self.encode_batch_of_pictures([p for p in decoded if isinstance(p, torch.Tensor)])
                 present_N[good] = True
             pairs = zip(paths[rows], decoded, strict=True)
             problems |= {str(path): picture for path, picture in pairs if isinstance(picture, str)}
         return x_ND, present_N, problems
 
+    @torch.inference_mode()
+    def encode_batch_of_texts(self, texts: list[str]) -> np.ndarray:
+        """As `encode_texts`, in one pass through the model."""
+        tokens = self.loaded.tokenize(texts).to(self._device)
+        return self.loaded.encode_text(tokens, normalize=True).float().cpu().numpy()
+
+    @torch.inference_mode()
+    def encode_batch_of_pictures(self, pictures: list[torch.Tensor]) -> np.ndarray:
+        """Decoded pictures as B × D float32, unit rows, in one pass through the model."""
+        batch = torch.stack(pictures).to(self._device)
+        return self.loaded.encode_image(batch, normalize=True).float().cpu().numpy()
+
+    def are_cut(self, texts: list[str]) -> np.ndarray:
+        """Which texts have more tokens than the model reads (`num_tokens`, the marks of start and end among them)."""
+        # With room for one token more, a text that was cut has another token where its end was set before.
+        tokens = self.loaded.tokenize(texts)
+        roomier = self.loaded.tokenize(texts, context_length=self.num_tokens + 1)
+        return (roomier[:, : self.num_tokens] != tokens).any(dim=1).numpy()
+
+    @property
+    def num_tokens(self) -> int:
+        """How many tokens of a text the model reads."""
+        return self.loaded.tokenize([""]).shape[1]
+
     def _batches(self, num_rows: int) -> list[slice]:
         size = self.config.batch_size
         return [slice(start, min(start + size, num_rows)) for start in range(0, num_rows, size)]
-
-    @torch.inference_mode()
-    def _encode_tokens(self, texts: list[str]) -> np.ndarray:
-        tokens = self._clip.tokenize(texts).to(self._device)
-        return self._clip.encode_text(tokens, normalize=True).float().cpu().numpy()
-
-    @torch.inference_mode()
-    def _encode_pictures(self, pictures: list[torch.Tensor]) -> np.ndarray:
-        batch = torch.stack(pictures).to(self._device)
-        return self._clip.encode_image(batch, normalize=True).float().cpu().numpy()

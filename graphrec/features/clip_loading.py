@@ -1,4 +1,4 @@
-"""Loading a CLIP model with open_clip: by name and tag, from a local checkpoint, or the built-in stand-in."""
+"""Loading a CLIP model with open_clip: by name and tag, from a local checkpoint, or the small one of the package."""
 
 import difflib
 import logging
@@ -9,63 +9,70 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import torch
 
 from graphrec.errors import GraphRecError
 from graphrec.features.decoding import Preprocess
 
-STAND_IN = "tiny-random"
-_STAND_IN_FOLDER = Path(__file__).parent / "tiny_random"
-_STAND_IN_SEED = 20240229
+SMALL = "small"
+SMALL_FOLDER = Path(__file__).parent / "small_clip"
 SCHEMAS = ("local-dir:", "hf-hub:")
 _CHECKPOINT_SUFFIXES = (".safetensors", ".pt", ".pth", ".bin")
-_WAY_OUT = f"give clip.pretrained the path of a local checkpoint, or leave clip.model at {STAND_IN!r}"
+_WAY_OUT = f"give clip.pretrained the path of a local checkpoint, or leave clip.model at {SMALL!r}"
 
 
 @dataclass(frozen=True)
 class LoadedClip:
     """A model in evaluation mode with its picture preprocessing and its tokenizer."""
 
+    model: torch.nn.Module
+    config: dict[str, Any]
+    """Architecture and preprocessing as open_clip's open_clip_config.json holds them."""
     encode_image: Callable[..., torch.Tensor]
     encode_text: Callable[..., torch.Tensor]
     preprocess: Preprocess
-    tokenize: Callable[[list[str]], torch.Tensor]
+    tokenize: Callable[..., torch.Tensor]
     image_side: int
     """Pixels along the longer side of what the model reads."""
 
 
-def load_clip(model_name: str, pretrained: str | None, device: str) -> LoadedClip:
+def load_clip(model_name: str, pretrained: str | None, device: str, random_seed: int | None = None) -> LoadedClip:
     """The model with its weights; nothing is fetched from a network unless the name and tag ask for it.
 
-    Raises GraphRecError where open_clip cannot be imported, the name or tag is unknown, or the weights cannot be had.
+    With a `random_seed` the architecture alone is taken, with random weights to be trained. Raises GraphRecError where
+    open_clip cannot be imported, the name or tag is unknown, or the weights cannot be had.
     """
+    is_random = random_seed is not None
     with _quiet():
         open_clip = _import_open_clip()
         _require_known(open_clip, model_name)
-        checkpoint = _find_checkpoint(open_clip, model_name, pretrained)
-        name = f"local-dir:{_STAND_IN_FOLDER}" if model_name == STAND_IN else model_name
+        checkpoint = None if is_random else _find_checkpoint(open_clip, model_name, pretrained)
+        name = f"local-dir:{SMALL_FOLDER}" if model_name == SMALL else _config_name(model_name)
         try:
             with torch.random.fork_rng(devices=[]):
                 # Not torch.manual_seed: that would reseed the accelerator's generator as well.
-                torch.default_generator.manual_seed(_STAND_IN_SEED)
+                torch.default_generator.manual_seed(random_seed or 0)
                 model, _, preprocess = open_clip.create_model_and_transforms(
                     name,
-                    pretrained=None if checkpoint else pretrained,
+                    pretrained=None if checkpoint or is_random else pretrained,
+                    load_weights=not is_random,
                     pretrained_text=False,  # a text tower must not fetch weights that the checkpoint replaces
                     weights_only=True,
-                    require_pretrained=model_name != STAND_IN and checkpoint is None,
+                    require_pretrained=not is_random and checkpoint is None,
                 )
             if checkpoint:
                 open_clip.load_checkpoint(model, str(checkpoint), strict=True, weights_only=True)
             tokenize = open_clip.get_tokenizer(name)
             model = model.to(device).eval().requires_grad_(False)
             size = model.visual.image_size
+            config = {"model_cfg": open_clip.get_model_config(name), "preprocess_cfg": model.visual.preprocess_cfg}
         except Exception as error:
             # open_clip, torch, safetensors and the hub's client each raise their own kinds.
             raise GraphRecError(_loading_message(model_name, pretrained, checkpoint, error)) from error
     side = max(size) if isinstance(size, (tuple, list)) else size
-    return LoadedClip(model.encode_image, model.encode_text, preprocess, tokenize, side)
+    return LoadedClip(model, config, model.encode_image, model.encode_text, preprocess, tokenize, side)
 
 
 def _import_open_clip() -> ModuleType:
@@ -80,22 +87,22 @@ def _import_open_clip() -> ModuleType:
 
 def _require_known(open_clip: ModuleType, model_name: str) -> None:
     names = open_clip.list_models()
-    if model_name == STAND_IN or model_name.startswith(SCHEMAS) or _config_name(model_name) in names:
+    if model_name == SMALL or model_name.startswith(SCHEMAS) or _config_name(model_name) in names:
         return
-    by_lower = {name.lower(): name for name in (STAND_IN, *names)}
+    by_lower = {name.lower(): name for name in (SMALL, *names)}
     close = difflib.get_close_matches(model_name.lower(), by_lower, n=3, cutoff=0.4)
-    hint = ", ".join(by_lower[name] for name in close) or f"{STAND_IN}, ViT-B-32"
-    raise GraphRecError(f"clip.model {model_name!r} is not a model of open_clip; did you mean {hint}?")
+    hint = ", ".join(by_lower[name] for name in close) or f"{SMALL}, ViT-B-32"
+    raise GraphRecError(f"clip.model {model_name!r} is neither a folder nor a model of open_clip; did you mean {hint}?")
 
 
 def _find_checkpoint(open_clip: ModuleType, model_name: str, pretrained: str | None) -> Path | None:
-    """The file that `pretrained` names; None where open_clip finds the weights itself, or the stand-in needs none."""
+    """The file that `pretrained` names; None where open_clip finds the weights itself."""
     if model_name.startswith(SCHEMAS):
         if pretrained:
             raise GraphRecError(f"clip.model {model_name!r} brings its own weights; leave clip.pretrained out.")
         return None
-    tags = [] if model_name == STAND_IN else open_clip.list_pretrained_tags_by_model(_config_name(model_name))
-    if pretrained in tags or (pretrained is None and model_name == STAND_IN):
+    tags = [] if model_name == SMALL else open_clip.list_pretrained_tags_by_model(_config_name(model_name))
+    if pretrained in tags or (pretrained is None and model_name == SMALL):
         return None
     shown = ", ".join(tags[:8]) + (", …" if len(tags) > 8 else "") or "none"
     if pretrained is None:
@@ -116,7 +123,7 @@ def _find_checkpoint(open_clip: ModuleType, model_name: str, pretrained: str | N
 
 def _config_name(model_name: str) -> str:
     """As open_clip spells it: ViT-B/32 is ViT-B-32."""
-    return model_name.replace("/", "-")
+    return model_name if model_name.startswith(SCHEMAS) else model_name.replace("/", "-")
 
 
 def _loading_message(model_name: str, pretrained: str | None, checkpoint: Path | None, error: Exception) -> str:

@@ -1,20 +1,20 @@
 """From a dataset to one matrix per modality: what is fitted is fitted on warm items only."""
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
 import numpy as np
-import pandas as pd
 from pydantic import BaseModel
 
 from graphrec.data.catalogue import Catalogue
 from graphrec.data.dataset import Dataset, OwnVectors
 from graphrec.errors import GraphRecError
 from graphrec.features.attributes import AttributeEncoder, AttributesConfig
+from graphrec.features.catalogue_vectors import catalogue_images, catalogue_texts, cut_note
 from graphrec.features.clip import ClipConfig, ClipEncoder
+from graphrec.features.content_encoder import ContentEncoder
 from graphrec.features.modality import Modality
 from graphrec.features.own import join_own_vectors
 from graphrec.features.words import WordsConfig, WordsEncoder
@@ -23,6 +23,10 @@ from graphrec.progress import Progress, silent
 IMAGE, TEXT, WORDS, ATTRIBUTES = "image", "text", "words", "attributes"
 ATTRIBUTE_PREFIX = "attribute:"
 _FIRST = (IMAGE, TEXT, WORDS)
+_SMALL_NOTE = (
+    "The small CLIP has seen drawn pictures only: for photographs choose a real one with --clip, such as "
+    "ViT-B-32:laion2b_s34b_b79k (fetched once), or fit it to the shop with `graphrec clip fit`."
+)
 
 
 class FeaturesConfig(BaseModel, extra="forbid", frozen=True):
@@ -72,19 +76,21 @@ class FeatureEncoders:
         progress: Progress = silent,
         device: str = "cpu",
         clip: ClipEncoder | None = None,
+        cache: Path | None = None,
     ) -> "ItemFeatures":
         """The modalities of any items, those of the fit or others; one that these items lack is absent throughout.
 
-        `clip` spares loading the model again. Raises GraphRecError where CLIP cannot be loaded, or a column or own
-        vector does not fit what the encoders were fitted on.
+        `clip` spares loading the model again; `cache` is a folder that remembers CLIP vectors by content, and spares
+        encoding them again, to the same bits. Raises GraphRecError where CLIP cannot be loaded, the cache cannot be
+        written, or a column or own vector does not fit what the encoders were fitted on.
         """
         made: dict[str, tuple[Modality, str]] = {}
         if self.clip_kinds:
-            clip = clip or ClipEncoder(self.clip, device)
+            encoder = ContentEncoder(self.clip, device, cache, clip)
             if IMAGE in self.clip_kinds:
-                made[IMAGE] = _encode_images(clip, catalogue, progress)
+                made[IMAGE] = _encode_images(encoder, catalogue, progress)
             if TEXT in self.clip_kinds:
-                made[TEXT] = _encode_texts(clip, catalogue, progress)
+                made[TEXT] = _encode_texts(encoder, catalogue, progress)
         if self.words is not None:
             source = (
                 f"TF-IDF of {len(self.words.vocabulary):,} words, cut to {len(self.words.components_FV)} directions"
@@ -96,8 +102,8 @@ class FeatureEncoders:
             made[name] = _join_own(name, num_features, own_vectors.get(name), catalogue)
         made = {name: made[name] for name in dict.fromkeys([*_FIRST, *made]) if name in made}
         notes = [f"{name}: {_counted(modality)}; {source}." for name, (modality, source) in made.items()]
-        if self.clip_kinds and self.clip.is_stand_in:
-            notes.insert(0, _stand_in_note(self.clip_kinds))
+        if self.clip_kinds and self.clip.is_small:
+            notes.append(_SMALL_NOTE)
         return ItemFeatures({name: modality for name, (modality, _) in made.items()}, tuple(notes), self)
 
 
@@ -130,16 +136,20 @@ def extract_features(
     config: FeaturesConfig = FeaturesConfig(),  # noqa: B008 (frozen)
     progress: Progress = silent,
     device: str = "cpu",
+    cache: Path | None = None,
 ) -> ItemFeatures:
     """Every modality that the dataset has (or `config.use` names), without those that not a single item has.
 
-    Raises GraphRecError where nothing is left, `use` names what is not there, CLIP cannot be loaded, or own vectors
+    `cache` is a folder that remembers CLIP vectors by content: see `FeatureEncoders.encode`. Raises GraphRecError where
+    nothing is left, `use` names what is not there, CLIP cannot be loaded, or own vectors
     belong to other items.
     """
     encoders = FeatureEncoders.fit(dataset, is_warm_I, config, progress)
     fitted = {*encoders.own, *encoders.clip_kinds, *([WORDS] if encoders.words else [])}
     fitted |= {ATTRIBUTE_PREFIX + name for name in encoders.attributes.names}
-    features = encoders.encode(dataset.catalogue, dataset.own_vectors, progress, device) if fitted else None
+    features = (
+        encoders.encode(dataset.catalogue, dataset.own_vectors, progress, device, None, cache) if fitted else None
+    )
     found = features.modalities if features else {}
     modalities = {name: modality for name, modality in found.items() if modality.num_present}
     if features is None or not modalities:
@@ -180,31 +190,17 @@ def _chosen(dataset: Dataset, config: FeaturesConfig) -> list[str]:
     return [name for name in available if name in chosen]
 
 
-def _encode_images(clip: ClipEncoder, catalogue: Catalogue, progress: Progress) -> tuple[Modality, str]:
-    """Each distinct picture once: the sizes and colours of one product often share theirs."""
-    code_I, image_U = pd.factorize(np.array([image or None for image in catalogue.image], dtype=object))
-    root = Path() if catalogue.image_root is None else catalogue.image_root
-    is_inside_U = np.array([_stays_inside(root.resolve(), root / image) for image in image_U], dtype=bool)
-    x_UD = np.zeros((len(image_U), clip.dim), dtype=np.float32)
-    present_U = np.zeros(len(image_U), dtype=bool)
-    paths = {str(root / image): image for image in image_U[is_inside_U]}
-    x_UD[is_inside_U], present_U[is_inside_U], problems = clip.encode_images([Path(p) for p in paths], progress)
-    reasons = {paths[path]: reason for path, reason in problems.items()}
-    reasons |= dict.fromkeys(image_U[~is_inside_U], "leaves the dataset folder through a link")
-    row_I = np.where((code_I >= 0) & np.append(present_U, False)[code_I], code_I, -1)
-    return Modality.from_rows(x_UD, row_I), f"CLIP {clip.config}{_summed_up(reasons)}"
+def _encode_images(encoder: ContentEncoder, catalogue: Catalogue, progress: Progress) -> tuple[Modality, str]:
+    found = catalogue_images(encoder, catalogue, progress)
+    failed = [f"{count:,} × {reason}, such as {name}" for reason, (count, name) in found.failures.items()]
+    return found.modality()[0], "; ".join([f"CLIP {encoder.config}", *failed, *found.contents.vectors.damaged])
 
 
-def _encode_texts(clip: ClipEncoder, catalogue: Catalogue, progress: Progress) -> tuple[Modality, str]:
-    code_I, text_U = pd.factorize(np.array([text.strip() or None for text in catalogue.text], dtype=object))
-    return Modality.from_rows(clip.encode_texts(list(text_U), progress), code_I), f"CLIP {clip.config}"
-
-
-def _stays_inside(resolved_root: Path, path: Path) -> bool:
-    try:
-        return path.resolve().is_relative_to(resolved_root)
-    except (OSError, RuntimeError):  # a loop of links
-        return False
+def _encode_texts(encoder: ContentEncoder, catalogue: Catalogue, progress: Progress) -> tuple[Modality, str]:
+    found = catalogue_texts(encoder, catalogue, progress)
+    modality, num_cut = found.modality()
+    cut = [] if num_cut == 0 else [cut_note(num_cut, encoder.num_tokens)]
+    return modality, "; ".join([f"CLIP {encoder.config}", *cut, *found.contents.vectors.damaged])
 
 
 def _join_own(name: str, num_features: int, vectors: OwnVectors | None, catalogue: Catalogue) -> tuple[Modality, str]:
@@ -223,16 +219,3 @@ def _join_own(name: str, num_features: int, vectors: OwnVectors | None, catalogu
 
 def _counted(modality: Modality) -> str:
     return f"{modality.num_features} features for {modality.num_present:,} of {len(modality.present_I):,} items"
-
-
-def _summed_up(reasons: dict[str, str]) -> str:
-    example = {reason: image for image, reason in reversed(reasons.items())}
-    counts = Counter(reasons.values()).most_common()
-    return "".join(f"; {count:,} × {reason}, such as {example[reason]}" for reason, count in counts)
-
-
-def _stand_in_note(kinds: tuple[str, ...]) -> str:
-    return (
-        f"STAND-IN: {' and '.join(kinds)} vectors come from a tiny CLIP with RANDOM weights that knows nothing about "
-        "pictures or words; set clip.model and clip.pretrained for real ones, or bring your own vectors."
-    )

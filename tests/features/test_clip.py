@@ -47,10 +47,10 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def checkpoints(tmp_path_factory):
-    """The tiny model's weights, times 1.5 so that they are not the stand-in's, in each format."""
+    """Random weights of the small architecture in each format."""
     folder = tmp_path_factory.mktemp("checkpoints")
-    model = clip_loading.load_clip("tiny-random", None, "cpu").encode_text.__self__
-    state = {name: (tensor * 1.5).contiguous() for name, tensor in model.state_dict().items()}
+    model = clip_loading.load_clip("small", None, "cpu", random_seed=7).model
+    state = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
     save_file(state, folder / "tiny.safetensors")
     torch.save(state, folder / "tiny.pt")
     torch.save({"epoch": 3, "state_dict": {f"module.{name}": t for name, t in state.items()}}, folder / "tiny.bin")
@@ -70,7 +70,7 @@ def test_vectors_have_length_1_and_differ(encoder, folder):
     assert not np.allclose(x_ND[0], x_ND[1], atol=1e-3)
 
 
-def test_the_stand_in_is_the_same_in_another_process_whatever_the_seed(encoder):
+def test_the_small_model_is_the_same_in_another_process_whatever_the_seed(encoder):
     code = (
         "import sys, json, torch; torch.manual_seed(int(sys.argv[1]))\n"
         "from graphrec.features.clip import *\n"
@@ -143,7 +143,7 @@ def test_progress_sees_every_batch(folder):
 @pytest.mark.parametrize("file", ["tiny.safetensors", "tiny.pt", "tiny.bin"])
 def test_a_local_checkpoint_is_loaded_whatever_its_format(encoder, checkpoints, file):
     config = ClipConfig(pretrained=str(checkpoints / file))
-    assert not config.is_stand_in
+    assert not config.is_small
     x_ND = ClipEncoder(config).encode_texts(TEXTS)
     reference = ClipEncoder(ClipConfig(pretrained=str(checkpoints / "tiny.safetensors"))).encode_texts(TEXTS)
     np.testing.assert_array_equal(x_ND, reference)
@@ -152,12 +152,12 @@ def test_a_local_checkpoint_is_loaded_whatever_its_format(encoder, checkpoints, 
 
 def test_a_local_folder_with_its_own_weights_is_loaded(checkpoints, tmp_path):
     shutil.copy(checkpoints / "tiny.safetensors", tmp_path / "open_clip_model.safetensors")
-    shutil.copy(clip_loading._STAND_IN_FOLDER / "open_clip_config.json", tmp_path)
+    shutil.copy(clip_loading.SMALL_FOLDER / "open_clip_config.json", tmp_path)
     x_ND = ClipEncoder(ClipConfig(model=f"local-dir:{tmp_path}")).encode_texts(TEXTS)
     reference = ClipEncoder(ClipConfig(pretrained=str(checkpoints / "tiny.pt"))).encode_texts(TEXTS)
     np.testing.assert_array_equal(x_ND, reference)
     (tmp_path / "open_clip_model.safetensors").unlink()
-    with pytest.raises(GraphRecError, match=r"could not be fetched or read .*leave clip\.model at 'tiny-random'\.$"):
+    with pytest.raises(GraphRecError, match=r"could not be fetched or read .*leave clip\.model at 'small'\.$"):
         ClipEncoder(ClipConfig(model=f"local-dir:{tmp_path}"))
 
 
@@ -196,7 +196,7 @@ def test_a_checkpoint_that_would_run_code_is_refused(tmp_path, monkeypatch):
 def test_an_unknown_model_names_close_ones():
     assert "did you mean" in (line := one_line_of(ClipConfig(model="VIT-B32", pretrained="openai")))
     assert "ViT-B-32" in line
-    assert "tiny-random" in one_line_of(ClipConfig(model="tinyrandom"))
+    assert "small" in one_line_of(ClipConfig(model="smal"))
 
 
 def test_a_model_without_weights_or_with_an_unknown_tag_names_the_tags():
@@ -206,8 +206,8 @@ def test_a_model_without_weights_or_with_an_unknown_tag_names_the_tags():
     assert "openai" in line
 
 
-def test_the_stand_in_takes_no_tag_instead_of_staying_random_silently():
-    assert "neither a file nor a tag of tiny-random" in one_line_of(ClipConfig(pretrained="openai"))
+def test_the_small_model_takes_no_tag_instead_of_ignoring_it():
+    assert "neither a file nor a tag of small" in one_line_of(ClipConfig(pretrained="openai"))
     assert "brings its own weights" in one_line_of(ClipConfig(model="hf-hub:some/model", pretrained="openai"))
 
 
@@ -232,7 +232,7 @@ def test_weights_that_cannot_be_fetched_say_what_to_do(monkeypatch):
     line = one_line_of(ClipConfig(model="ViT-B-32", pretrained="openai"))
     assert line.startswith("The weights of CLIP ViT-B-32 / openai could not be fetched")
     assert "local checkpoint" in line
-    assert "'tiny-random'" in line
+    assert "'small'" in line
 
 
 def test_an_open_clip_that_cannot_be_imported_says_what_to_install(monkeypatch):
@@ -243,7 +243,7 @@ def test_an_open_clip_that_cannot_be_imported_says_what_to_install(monkeypatch):
     assert "torchvision that fits the installed torch" in one_line_of(ClipConfig())
 
 
-def test_the_stand_in_never_asks_the_network(monkeypatch, checkpoints):
+def test_the_small_model_never_asks_the_network(monkeypatch, checkpoints):
     import socket
 
     def refuse(*args: object, **kwargs: object):

@@ -21,12 +21,11 @@ def test_every_modality_that_the_dataset_has_is_made_and_explained(dataset, is_w
     assert np.flatnonzero(~image.present_I).tolist() == [3, 4, 5]
     assert np.flatnonzero(~features.modalities["text"].present_I).tolist() == [7]
     assert features.encoders.clip_kinds == ("image", "text")
-    assert "STAND-IN" in features.notes[0]
-    assert "RANDOM" in features.notes[0]
-    assert "42 of 45 items" in features.notes[1]
-    assert "1 × missing, such as images/4.png" in features.notes[1]
-    assert "1 × damaged picture, such as images/5.png" in features.notes[1]
-    assert [note.split(":")[0] for note in features.notes[2:4]] == ["text", "words"]
+    assert "42 of 45 items" in features.notes[0]
+    assert "1 × missing, such as images/4.png" in features.notes[0]
+    assert "1 × damaged picture, such as images/5.png" in features.notes[0]
+    assert [note.split(":")[0] for note in features.notes[1:3]] == ["text", "words"]
+    assert "small CLIP has seen drawn pictures only" in features.notes[-1]
 
 
 def test_each_item_has_the_vector_of_its_own_picture_and_text(dataset, is_warm_I):
@@ -65,7 +64,7 @@ def test_a_link_that_leaves_the_dataset_folder_is_not_followed(dataset, is_warm_
     picture.symlink_to(outside)
     features = extract_features(dataset, is_warm_I, FeaturesConfig(use=("image",)))
     assert not features.modalities["image"].present_I[0]
-    assert "1 × leaves the dataset folder through a link, such as images/0.png" in features.notes[1]
+    assert "1 × leaves the dataset folder through a link, such as images/0.png" in features.notes[0]
 
 
 def test_own_vectors_stand_in_place_of_clip_and_beside_it(dataset, is_warm_I, shuffled_vectors):
@@ -83,8 +82,8 @@ def test_with_own_vectors_for_both_clip_is_not_even_loaded(dataset, is_warm_I, s
     config = FeaturesConfig(clip=ClipConfig(model="no such model"))
     rich = replace(dataset, own_vectors={"image": shuffled_vectors, "text": shuffled_vectors})
     features = extract_features(rich, is_warm_I, config)
-    assert not any("STAND-IN" in note for note in features.notes)
-    with pytest.raises(GraphRecError, match="not a model of open_clip"):
+    assert not any("small CLIP" in note for note in features.notes)
+    with pytest.raises(GraphRecError, match="nor a model of open_clip"):
         extract_features(dataset, is_warm_I, config)
 
 
