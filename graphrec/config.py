@@ -12,6 +12,7 @@ from graphrec.errors import GraphRecError
 from graphrec.features.extract import FeaturesConfig
 from graphrec.models.graph_model import ModelConfig
 from graphrec.retrieval.item_index import IndexConfig
+from graphrec.search.config import SearchConfig
 
 
 class HoldOutConfig(BaseModel, extra="forbid", frozen=True):
@@ -31,6 +32,7 @@ class GraphRecConfig(BaseModel, extra="forbid", frozen=True):
     features: FeaturesConfig = FeaturesConfig()
     model: ModelConfig = ModelConfig()
     index: IndexConfig = IndexConfig()
+    search: SearchConfig = SearchConfig()
 
     @classmethod
     def load(cls, path: Path | None = None, overrides: Sequence[str] = ()) -> "GraphRecConfig":

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Literal, Self
@@ -12,10 +13,12 @@ import scipy.sparse as sp
 
 from graphrec.config import GraphRecConfig
 from graphrec.data.dataset import Dataset, Truth
+from graphrec.data.filters import NO_FILTERS, Filters
+from graphrec.device import Device, resolve_device
 from graphrec.errors import GraphRecError
 from graphrec.evaluation.ranking import RankedLists, rank_by_vectors
 from graphrec.features.blocks import FeatureBlocks, standardise
-from graphrec.features.extract import ItemFeatures, extract_features
+from graphrec.features.extract import IMAGE, TEXT, ItemFeatures, extract_features
 from graphrec.graph.interaction_graph import InteractionGraph
 from graphrec.models.checkpoint import remove_checkpoint
 from graphrec.models.fallback import sources
@@ -24,8 +27,9 @@ from graphrec.progress import Progress, Say, silent, unsaid
 from graphrec.retrieval.embeddings import Embeddings
 from graphrec.retrieval.item_index import ItemIndex
 from graphrec.run_folder import Run, read_run, write_run
-
-Device = Literal["auto", "cpu", "cuda"]
+from graphrec.search.clip_index import ClipIndex
+from graphrec.search.query import Rerank, SearchQuery, Weights
+from graphrec.search.searcher import Searcher
 
 
 class Recommender:
@@ -58,33 +62,39 @@ class Recommender:
         `say` gets a line where training resumes.
         """
         is_warm_I = train.interactions.item_degree() > 0
-        device = _resolve(self.device)
+        device = resolve_device(self.device)
         features = extract_features(train, is_warm_I, self.config.features, progress, device)
         blocks = standardise(features, is_warm_I)
         model = fit_graph_model(train, blocks, self.config.model, self.config.seed, device, progress, checkpoint, say)
         self._checkpoint = checkpoint
         index = ItemIndex.build(model.served_ID, self.config.index)
-        return self._hold(Run(self.config, train, features, model, index, dict(held_out or {})))
+        clip = ClipIndex.build(train, features, self.config.index)
+        return self._hold(Run(self.config, train, features, model, index, dict(held_out or {}), clip))
 
     def recommend(
-        self, user_ids: Sequence[str], k: int = 20, exclude_seen: bool = True, only_new: bool = False
+        self,
+        user_ids: Sequence[str],
+        k: int = 20,
+        exclude_seen: bool = True,
+        only_new: bool = False,
+        filters: Filters = NO_FILTERS,
     ) -> pd.DataFrame:
         """The k best items for each known user: columns user_id, rank (from 1), item_id, score, title, degree, source.
 
-        Items the user has touched are left out unless asked for; `only_new` leaves the items without an edge. A user
-        gets fewer than k rows only where fewer items are eligible.
+        Items the user has touched are left out unless asked for; `only_new` leaves the items without an edge, `filters`
+        those that meet further conditions. A user gets fewer than k rows only where fewer items are eligible.
 
-        Raises GraphRecError for a user who is unknown or has no history.
+        Raises GraphRecError for a user who is unknown or has no history, and as `Filters.eligible` does.
         """
         _check_k(k)
         users = self._known_users(user_ids)
         seen = self.seen[users] if exclude_seen else None
-        found = self.index_.search(
-            self.queries(users), k, exclude=seen, allowed=self._new_items() if only_new else None
-        )
+        found = self.index_.search(self.queries(users), k, exclude=seen, allowed=self._eligible(only_new, filters))
         return self._table(found.items_BK, found.scores_BK, {"user_id": np.asarray(user_ids, dtype=object)})
 
-    def recommend_from_items(self, item_ids: Sequence[str], k: int = 20, only_new: bool = False) -> pd.DataFrame:
+    def recommend_from_items(
+        self, item_ids: Sequence[str], k: int = 20, only_new: bool = False, filters: Filters = NO_FILTERS
+    ) -> pd.DataFrame:
         """The k best items for a visitor with this basket, without training: columns as `recommend`, no user_id.
 
         The visitor is encoded as a user with these items would be; the items themselves are left out. Raises
@@ -100,8 +110,41 @@ class Recommender:
         model = self.model_
         vector_1D = model.encoder.encode_users(model.encoded.states_LID, [items])
         query_1D = model.scale.query(vector_1D, model.choices.popularity_weight)
-        found = self.index_.search(query_1D, k, exclude=[items], allowed=self._new_items() if only_new else None)
+        found = self.index_.search(query_1D, k, exclude=[items], allowed=self._eligible(only_new, filters))
         return self._table(found.items_BK, found.scores_BK, {})
+
+    def search(
+        self,
+        text: str | Sequence[str] | None = None,
+        image: str | Path | Sequence[str | Path] | None = None,
+        items: str | Sequence[str] | None = None,
+        k: int = 20,
+        *,
+        but: str | Sequence[str] | None = None,
+        without: str | Sequence[str] | None = None,
+        weights: Weights = None,
+        rerank: Rerank = None,
+        filters: Filters = NO_FILTERS,
+    ) -> pd.DataFrame:
+        """The k items nearest to a text, a picture file, items, or any mix of them; nobody's history is looked at.
+
+        `but` changes the picture or items in a direction ("red"), `without` names what there should be less of; see
+        `search.query.SearchQuery`. Two stages: the first weighs everything asked for alike and proposes candidates
+        (`rerank` of them; "none": no second stage), the second orders these by `weights`: "text=0.9,image=0.1" (the
+        default for a text with a picture), "equal" (the default otherwise) or "learned".
+
+        Columns as `recommend` (no user_id), and: site, matched (what the item has: both, image, text, neither),
+        from_image and from_text (their parts of the score). The items asked for are left out of the answer.
+
+        Raises GraphRecError in one line where nothing is asked for, a picture cannot be used, an item is unknown, a
+        filter cannot be met, or the run cannot be searched that way.
+        """
+        _check_k(k)
+        found = self._searcher.search(SearchQuery.of(text, image, items, but, without), k, weights, rerank, filters)
+        table = self._table(found.items_K[None], found.scores_K[None], {})
+        table["site"] = self.train_.catalogue.site[found.items_K]
+        table["matched"] = found.route_K
+        return table.assign(**{f"from_{kind}": share_K for kind, share_K in found.share_K.items()})
 
     def rank(
         self, users: np.ndarray, pool: np.ndarray, seen: sp.csr_matrix | None, k: int, popularity: bool = True
@@ -126,7 +169,7 @@ class Recommender:
 
     def save(self, folder: str | Path) -> Path:
         """Write a run folder, whole or not at all; an earlier run there is replaced, anything else is refused."""
-        run = Run(self.config, self.train_, self.features_, self.model_, self.index_, self.held_out_)
+        run = Run(self.config, self.train_, self.features_, self.model_, self.index_, self.held_out_, self.clip_)
         write_run(run, Path(folder))
         if self._checkpoint is not None:
             remove_checkpoint(self._checkpoint)
@@ -136,7 +179,7 @@ class Recommender:
     @classmethod
     def load(cls, folder: str | Path, device: Device = "auto") -> "Recommender":
         """Read a run folder. Raises GraphRecError where it is missing, from a newer version, or a file was changed."""
-        run = read_run(Path(folder), _resolve(device))
+        run = read_run(Path(folder), resolve_device(device))
         return cls(run.config, device)._hold(run)
 
     @cached_property
@@ -165,10 +208,20 @@ class Recommender:
         self.model_: GraphModel = run.model
         self.index_: ItemIndex = run.index
         self.held_out_: dict[str, Truth] = run.held_out
+        self.clip_: ClipIndex | None = run.clip
         return self
 
-    def _new_items(self) -> np.ndarray:
-        return np.flatnonzero(self.model_.degree_I == 0)
+    @cached_property
+    def _searcher(self) -> Searcher:
+        if self.clip_ is None:
+            raise GraphRecError(_why_no_search(self.features_))
+        return Searcher(
+            self.clip_, self.train_.catalogue, self.model_.degree_I, self.config.search, resolve_device(self.device)
+        )
+
+    def _eligible(self, only_new: bool, filters: Filters) -> np.ndarray | None:
+        filters = replace(filters, only_new=only_new or filters.only_new)
+        return filters.eligible(self.train_.catalogue, self.model_.degree_I)
 
     def _known_users(self, user_ids: Sequence[str]) -> np.ndarray:
         _check_list(user_ids, "user")
@@ -201,6 +254,15 @@ class Recommender:
         )
 
 
+def _why_no_search(features: ItemFeatures) -> str:
+    if {IMAGE, TEXT} & set(features.modalities):
+        return "This run was written before there was a search: train again to search it."
+    return (
+        "This run has no picture or text vectors to search: give the items pictures or texts, let features.use name "
+        "image and text, and train again."
+    )
+
+
 def _check_list(ids: Sequence[str], of: str) -> None:
     if isinstance(ids, str):
         raise GraphRecError(f"Expected a list of {of} ids, got the string {ids!r}: write [{ids!r}].")
@@ -209,13 +271,3 @@ def _check_list(ids: Sequence[str], of: str) -> None:
 def _check_k(k: int) -> None:
     if k < 1:
         raise GraphRecError(f"Expected k of at least 1, got {k}.")
-
-
-def _resolve(device: Device) -> str:
-    import torch
-
-    if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if device == "cuda" and not torch.cuda.is_available():
-        raise GraphRecError("No CUDA device is available: use device auto or cpu.")
-    return device

@@ -25,6 +25,7 @@ from graphrec.models.graph_model import FittedChoices, GraphModel
 from graphrec.models.graphsage import Encoded, GraphSAGE
 from graphrec.models.scoring import QueryScale
 from graphrec.retrieval.item_index import ItemIndex
+from graphrec.search.clip_index import ClipIndex
 
 _ARRAYS: dict[str, Callable[[GraphModel], np.ndarray]] = {
     "served": lambda model: model.served_ID,
@@ -49,6 +50,8 @@ class Run:
     model: GraphModel
     index: ItemIndex
     held_out: dict[str, Truth] = field(default_factory=dict)
+    clip: ClipIndex | None = None
+    """None where no item has a picture or text vector, or the run was written before there was such an index."""
 
 
 def write_run(run: Run, folder: Path) -> None:
@@ -93,7 +96,7 @@ def read_run(folder: Path, device: str = "cpu") -> Run:
     index = ItemIndex.load(folder / "recall.faiss", arrays["served"], config.index)
     truths = [folder / name for name in manifest.files if name.startswith("held_out/")]
     held_out = {path.stem: _read_truth(path) for path in sorted(truths)}
-    return Run(config, train, features, model, index, held_out)
+    return Run(config, train, features, model, index, held_out, ClipIndex.load(folder, config.index))
 
 
 def _write_files(run: Run, folder: Path) -> None:
@@ -107,6 +110,8 @@ def _write_files(run: Run, folder: Path) -> None:
     weights = {name: tensor.cpu().contiguous() for name, tensor in run.model.encoder.state_dict().items()}
     safetensors.torch.save_file(weights, folder / "encoder.safetensors")
     run.index.save(folder / "recall.faiss")
+    if run.clip is not None:
+        run.clip.save(folder)
     if len(run.train.set_aside):
         write_set_aside(run.train.set_aside, folder / "set_aside.csv")
     (folder / "held_out").mkdir()

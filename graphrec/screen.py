@@ -51,14 +51,8 @@ class ProgressBars:
 
 def recommendations_table(table: pd.DataFrame, title: str) -> Table:
     """Ranked items, one row each."""
-    shown = _plain_table(escape(title))
     several = "user_id" in table and table["user_id"].nunique() > 1
-    if several:
-        shown.add_column("user", no_wrap=True)
-    shown.add_column("#", justify="right", no_wrap=True)
-    shown.add_column("item", no_wrap=True)
-    shown.add_column("title", max_width=44)  # the only column that may wrap: an id cut short is no id
-    shown.add_column("score", justify="right", no_wrap=True)
+    shown = _ranked_table(title, ["user"] if several else [])
     shown.add_column("degree", justify="right", no_wrap=True)
     shown.add_column("source", no_wrap=True, min_width=7)
     styles = {"content": "cyan", "blend": "magenta", "graph": "green"}
@@ -68,6 +62,38 @@ def recommendations_table(table: pd.DataFrame, title: str) -> Table:
         source = f"[{styles.get(str(row.source), 'white')}]{row.source}[/]"
         user = [escape(str(row.user_id))] if several else []
         shown.add_row(*user, *cells, str(row.degree), source)
+    return shown
+
+
+def search_table(table: pd.DataFrame, title: str) -> Table:
+    """Found items, one row each, with what their score consists of."""
+    has_sites = bool(table["site"].any())
+    shown = _ranked_table(title, [])
+    for name in ("picture", "text"):
+        shown.add_column(name, justify="right", no_wrap=True)
+    for name in ("degree", *(["site"] if has_sites else [])):
+        shown.add_column(name, no_wrap=True, justify="right" if name == "degree" else "left")
+    for row in table.itertuples(index=False):
+        title = escape(str(row.title)) or "[dim]untitled[/dim]"
+        is_scored = row.matched != "neither"
+        score = f"{row.score:.3f}" if is_scored else "[dim]no picture, no text[/dim]"
+        parts = [
+            f"{value:+.2f}" if is_scored and row.matched in (kind, "both") else "[dim]-[/dim]"
+            for kind, value in (("image", row.from_image), ("text", row.from_text))
+        ]
+        site = [escape(str(row.site))] if has_sites else []
+        shown.add_row(str(row.rank), escape(str(row.item_id)), title, score, *parts, str(row.degree), *site)
+    return shown
+
+
+def _ranked_table(title: str, first: list[str]) -> Table:
+    shown = _plain_table(escape(title))
+    for name in first:
+        shown.add_column(name, no_wrap=True)
+    shown.add_column("#", justify="right", no_wrap=True)
+    shown.add_column("item", no_wrap=True)
+    shown.add_column("title", max_width=44)  # the only column that may wrap: an id cut short is no id
+    shown.add_column("score", justify="right", no_wrap=True)
     return shown
 
 

@@ -118,6 +118,9 @@ class VectorsFile(_Section):
     """For .npy: a table whose item_id (or only) column names each row's item."""
     item_prefix: str = ""
     """Put before every id of this file; the same as in its site's items."""
+    clip: str | None = None
+    """For image and text: the CLIP that made the vectors, as `--clip` names it. Texts and pictures can then be searched
+    for; without it, only items like given ones."""
 
     _paths = field_validator("file", "ids")(_inside)
 

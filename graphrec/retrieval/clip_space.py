@@ -1,0 +1,207 @@
+"""Pictures and texts of a catalogue, laid out so that a search of any mix is one inner product.
+
+A row is [image block, text block]: the item's vectors, each centred by its block's mean over the catalogue.
+Similarities of picture to picture, text to text and across lie on different scales (the modality gap: Liang et al.
+2022). For a query part e and block β the standard score over the items that have the block is
+
+    z_β(i) = e·(x_iβ − μ_β) / √(eᵀ Σ_β e)
+
+with mean 0 and spread 1 for every query, and it is an inner product: 1/√(eᵀ Σ_β e) and the weight go into the query.
+
+Shapes: I items, D numbers of a block, E of all blocks together.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from graphrec.features.modality import Modality
+from graphrec.retrieval.pair_weights import KINDS, PairWeights
+
+_ROWS = 65_536
+_RIDGE = 0.1
+"""Penalty of the imputation, in units of the mean variance of a feature."""
+_ENOUGH_PAIRS = 50
+"""Items with both blocks from which the one can be learned from the other."""
+_NO_SPREAD = 1e-9
+
+
+@dataclass(frozen=True)
+class Block:
+    """One modality of the catalogue."""
+
+    has_I: np.ndarray
+    """Which items have it, bool."""
+    mean_D: np.ndarray
+    """float64, over the items that have it."""
+    covariance_DD: np.ndarray
+    """float64, over the same items."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part of a query: a vector of a picture or of a text, or a direction such as "redder"."""
+
+    kind: str
+    vector_D: np.ndarray
+    share: float = 1.0
+    """How much it counts beside other parts of its kind."""
+
+
+@dataclass(frozen=True)
+class ClipSpace:
+    """The catalogue's rows with what a query needs to be held against them.
+
+    An item without one of two blocks gets the one that a ridge from the other block predicts (fitted on the items that
+    have both; where these are few, its own block counts for both): left at zero it would stand in the middle of every
+    ranking, however well the block that it has fits. An item without either is a row of zeros.
+    """
+
+    vectors_IE: np.ndarray
+    """float32; may be a memory map."""
+    blocks: dict[str, Block]
+    """By kind, in the order of `KINDS`; only those that some item has."""
+    is_shared: bool
+    """Whether pictures and texts live in one space, so that one can be asked for with the other."""
+
+    @classmethod
+    def build(cls, modalities: Mapping[str, Modality], is_shared: bool) -> "ClipSpace":
+        """From the vectors of pictures and texts. Raises ValueError where no item has either."""
+        used = {kind: modalities[kind] for kind in KINDS if kind in modalities and modalities[kind].num_present}
+        if not used:
+            raise ValueError("Expected a picture or text vector of at least one item, got none.")
+        blocks = {kind: _block(modality) for kind, modality in used.items()}
+        dims = [modality.num_features for modality in used.values()]
+        vectors_IE = np.zeros((len(next(iter(used.values())).present_I), sum(dims)), dtype=np.float32)
+        for part_ID, modality, block in zip(_split(vectors_IE, dims), used.values(), blocks.values(), strict=True):
+            for rows in _chunks(len(part_ID)):
+                centred_RD = modality.x_IF[rows] - block.mean_D
+                part_ID[rows] = np.where(block.has_I[rows, None], centred_RD, 0.0)
+        if len(blocks) == 2:
+            _impute(*_split(vectors_IE, dims), *(block.has_I for block in blocks.values()))
+        return cls(vectors_IE, blocks, is_shared)
+
+    def __len__(self) -> int:
+        return len(self.vectors_IE)
+
+    @cached_property
+    def route_I(self) -> np.ndarray:
+        """What each item has: "image", "text", "both" or "neither"."""
+        has = {kind: self.blocks[kind].has_I if kind in self.blocks else np.zeros(len(self), bool) for kind in KINDS}
+        image_I, text_I = has["image"], has["text"]
+        route_I = np.select([image_I & text_I, image_I, text_I], ["both", "image", "text"], "neither")
+        return route_I.astype(object)
+
+    def columns(self, block: str) -> slice:
+        """Where a block stands in a row."""
+        start = 0
+        for kind, one in self.blocks.items():
+            stop = start + len(one.mean_D)
+            if kind == block:
+                return slice(start, stop)
+            start = stop
+        raise KeyError(block)
+
+    def item_vector(self, item: int, block: str) -> np.ndarray | None:
+        """The item's own vector as it came in, (D,) float64; None where it has none."""
+        if block not in self.blocks or not self.blocks[block].has_I[item]:
+            return None
+        return np.asarray(self.vectors_IE[item, self.columns(block)], dtype=np.float64) + self.blocks[block].mean_D
+
+    def answers(self, asked: str) -> list[str]:
+        """The blocks that a query part of this kind can be held against."""
+        return [block for block in self.blocks if self.is_shared or block == asked]
+
+    def query(self, parts: Sequence[Part], weights: PairWeights) -> np.ndarray:
+        """The row whose inner product with an item is its weighted sum of standard scores, (E,) float32.
+
+        The weights of all (part, block) pairs are scaled to sum to 1. Raises ValueError where no block answers any
+        part, or a part's length is not its block's.
+        """
+        pairs = [(part, block) for part in parts for block in self.answers(part.kind)]
+        if not pairs:
+            raise ValueError(f"Expected a query part among {list(self.blocks)}, got {[part.kind for part in parts]}.")
+        weight_P = np.array([part.share * weights.weight[part.kind, block] for part, block in pairs])
+        weight_P = weight_P / weight_P.sum() if weight_P.any() else np.full(len(pairs), 1 / len(pairs))
+        query_E = np.zeros(self.vectors_IE.shape[1])
+        for (part, block), weight in zip(pairs, weight_P, strict=True):
+            query_E[self.columns(block)] += weight * self._standardised(part.vector_D, block)
+        return query_E.astype(np.float32)
+
+    def _standardised(self, part_D: np.ndarray, block: str) -> np.ndarray:
+        """The part, scaled so that its inner products with the block's centred vectors have spread 1."""
+        one = self.blocks[block]
+        part_D = np.asarray(part_D, dtype=np.float64)
+        if part_D.shape != one.mean_D.shape:
+            raise ValueError(f"Expected a query of shape {one.mean_D.shape}, got {part_D.shape}.")
+        spread = float(np.sqrt(max(part_D @ one.covariance_DD @ part_D, 0.0)))
+        if spread <= _NO_SPREAD * np.linalg.norm(part_D):  # every item scores alike
+            return np.zeros_like(part_D)
+        return part_D / spread
+
+    def shares(self, query_E: np.ndarray, items: np.ndarray) -> dict[str, np.ndarray]:
+        """How much of each item's score comes from its picture and from its text, (N,) each; they sum to the score.
+
+        What an imputed block adds comes from the block that it was predicted from.
+        """
+        vectors_NE = np.asarray(self.vectors_IE[items], dtype=np.float64)
+        share = {kind: np.zeros(len(items)) for kind in KINDS}
+        for block, one in self.blocks.items():
+            columns = self.columns(block)
+            score_N = vectors_NE[:, columns] @ query_E[columns].astype(np.float64)
+            other = KINDS[1 - KINDS.index(block)]
+            share[block] += np.where(one.has_I[items], score_N, 0.0)
+            share[other] += np.where(one.has_I[items], 0.0, score_N)
+        return share
+
+
+def _block(modality: Modality) -> Block:
+    present = np.flatnonzero(modality.present_I)
+    mean_D = np.zeros(modality.num_features)
+    moment_DD = np.zeros((modality.num_features, modality.num_features))
+    for rows in _chunks(len(present)):
+        mean_D += modality.x_IF[present[rows]].sum(axis=0, dtype=np.float64) / len(present)
+    for rows in _chunks(len(present)):
+        centred_RD = modality.x_IF[present[rows]] - mean_D
+        moment_DD += centred_RD.T @ centred_RD / len(present)
+    return Block(modality.present_I.copy(), mean_D, moment_DD)
+
+
+def _impute(image_ID: np.ndarray, text_ID: np.ndarray, has_image_I: np.ndarray, has_text_I: np.ndarray) -> None:
+    """Fill the missing block of the items that have only one, in place."""
+    both = np.flatnonzero(has_image_I & has_text_I)
+    for known_ID, missing_ID, alone_I in (
+        (image_ID, text_ID, has_image_I & ~has_text_I),
+        (text_ID, image_ID, has_text_I & ~has_image_I),
+    ):
+        alone = np.flatnonzero(alone_I)
+        if not len(alone):
+            continue
+        if len(both) < _ENOUGH_PAIRS:
+            known_ID[alone] *= 2
+            continue
+        map_DD = _ridge(known_ID, missing_ID, both)
+        for rows in _chunks(len(alone)):
+            missing_ID[alone[rows]] = known_ID[alone[rows]].astype(np.float64) @ map_DD
+
+
+def _ridge(from_ID: np.ndarray, to_ID: np.ndarray, both: np.ndarray) -> np.ndarray:
+    gram_DD = np.zeros((from_ID.shape[1], from_ID.shape[1]))
+    cross_DD = np.zeros((from_ID.shape[1], to_ID.shape[1]))
+    for rows in _chunks(len(both)):
+        known_RD = from_ID[both[rows]].astype(np.float64)
+        gram_DD += known_RD.T @ known_RD
+        cross_DD += known_RD.T @ to_ID[both[rows]].astype(np.float64)
+    penalty = _RIDGE * np.trace(gram_DD) / len(gram_DD) + np.finfo(np.float64).tiny
+    return np.linalg.solve(gram_DD + penalty * np.eye(len(gram_DD)), cross_DD)
+
+
+def _split(vectors_IE: np.ndarray, dims: list[int]) -> list[np.ndarray]:
+    """Views of the blocks."""
+    return np.split(vectors_IE, np.cumsum(dims)[:-1], axis=1)
+
+
+def _chunks(num_rows: int) -> list[slice]:
+    return [slice(start, min(start + _ROWS, num_rows)) for start in range(0, num_rows, _ROWS)]

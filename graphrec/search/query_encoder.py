@@ -1,0 +1,55 @@
+"""Texts and pictures of a query as vectors; a CLIP is loaded when the first of them is asked for."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from graphrec.errors import GraphRecError
+from graphrec.features.clip import ClipConfig, ClipEncoder
+from graphrec.retrieval.pair_weights import KINDS
+
+_NOUN = {"image": "picture", "text": "text"}
+
+
+class QueryEncoder:
+    """Encodes with the CLIP that made the catalogue's vectors, loaded once per model and only when needed."""
+
+    def __init__(self, clip: Mapping[str, ClipConfig], dims: Mapping[str, int], device: str = "cpu") -> None:
+        self._clip = clip
+        self._dims = dims
+        """Kind → width that its vectors must have."""
+        self._device = device
+        self._loaded: dict[str, ClipEncoder] = {}
+
+    def texts(self, texts: Sequence[str]) -> np.ndarray:
+        """N × D, unit rows. Raises GraphRecError where no CLIP can encode texts."""
+        return self._encoder("text").encode_texts(list(texts)) if texts else np.zeros((0, 0), dtype=np.float32)
+
+    def pictures(self, paths: Sequence[Path]) -> np.ndarray:
+        """N × D, unit rows. Raises GraphRecError for a picture that cannot be used, or where no CLIP can encode one."""
+        if not paths:
+            return np.zeros((0, 0), dtype=np.float32)
+        x_ND, present_N, problems = self._encoder("image").encode_images(list(paths))
+        if not present_N.all():
+            path = str(paths[int(np.argmin(present_N))])
+            raise GraphRecError(f"Picture {path}: {problems.get(path, 'cannot be used')}; give another one.")
+        return x_ND
+
+    def _encoder(self, kind: str) -> ClipEncoder:
+        if kind not in self._clip:
+            raise GraphRecError(
+                f"No CLIP is known for the catalogue's vectors, so a {_NOUN[kind]} cannot be looked for: search with "
+                f"items, or name the CLIP that made them (clip under vectors in dataset.yaml) and train again."
+            )
+        clip = self._clip[kind]
+        # One model serves both kinds where they share a space.
+        same = next((k for k in KINDS if k in self._loaded and self._clip.get(k) == clip), None)
+        encoder = self._loaded[same] if same else ClipEncoder(clip, self._device)
+        if encoder.dim != self._dims[kind]:
+            raise GraphRecError(
+                f"CLIP {clip} makes vectors of {encoder.dim} numbers, the catalogue's have {self._dims[kind]}: "
+                "correct clip under vectors in dataset.yaml and train again."
+            )
+        self._loaded[kind] = encoder
+        return encoder

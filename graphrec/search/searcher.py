@@ -1,0 +1,118 @@
+"""From what was asked to a ranked list: parts of a query, weights, two stages, filters."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from graphrec.data.catalogue import Catalogue
+from graphrec.data.filters import NO_FILTERS, Filters, item_indices
+from graphrec.errors import GraphRecError
+from graphrec.retrieval.clip_space import Part
+from graphrec.retrieval.pair_weights import KINDS, PairWeights, parse_shares
+from graphrec.retrieval.two_stage import Ranked, two_stage_search
+from graphrec.search.clip_index import ClipIndex
+from graphrec.search.config import SearchConfig
+from graphrec.search.query import Rerank, SearchQuery, Weights
+from graphrec.search.query_encoder import QueryEncoder
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """The answer, best first, and why."""
+
+    items_K: np.ndarray
+    """Item indices, int64."""
+    scores_K: np.ndarray
+    """Weighted sums of standard scores, float32; nan for an item without picture and text."""
+    route_K: np.ndarray
+    """What each item has: "both", "image", "text", or "neither"."""
+    share_K: dict[str, np.ndarray]
+    """"image" and "text" → the part of the score that comes from the item's picture or text."""
+
+
+class Searcher:
+    """Searches one catalogue."""
+
+    def __init__(
+        self, clip: ClipIndex, catalogue: Catalogue, degree_I: np.ndarray, config: SearchConfig, device: str = "cpu"
+    ) -> None:
+        self._clip = clip
+        self._catalogue = catalogue
+        self._degree_I = degree_I
+        self._config = config
+        self._encoder = QueryEncoder(clip.clip, clip.dims, device)
+
+    def search(
+        self,
+        query: SearchQuery,
+        k: int,
+        weights: Weights = None,
+        rerank: Rerank = None,
+        filters: Filters = NO_FILTERS,
+    ) -> SearchResult:
+        """The k best eligible items; fewer only where fewer are eligible.
+
+        An item without picture and text stands at the end of the list, in the catalogue's order, and only where
+        nothing else is left.
+        """
+        asked = item_indices(self._catalogue, query.items, "--items")
+        eligible = self._eligible(filters, asked)
+        final = self._weights(query, weights)  # before anything is encoded: a mistake should not wait for a model
+        parts = self._parts(query, asked)
+        first_E = self._clip.space.query(parts, PairWeights.equal())
+        final_E = first_E if final is None else self._clip.space.query(parts, final)
+        is_single = final is None or rerank == "none"
+        num_candidates = rerank if isinstance(rerank, int) else max(10 * k, self._config.candidates)
+        is_scored = self._clip.space.route_I[eligible] != "neither"
+        ranked = two_stage_search(
+            self._clip.index,
+            final_E if is_single else first_E,
+            None if is_single else final_E,
+            k,
+            num_candidates,
+            eligible[is_scored],
+        )
+        return self._result(ranked, final_E, eligible[~is_scored][: k - len(ranked.items_K)])
+
+    def _eligible(self, filters: Filters, asked: np.ndarray) -> np.ndarray:
+        eligible = filters.eligible(self._catalogue, self._degree_I)
+        return np.setdiff1d(np.arange(len(self._catalogue)) if eligible is None else eligible, asked)
+
+    def _weights(self, query: SearchQuery, weights: Weights) -> PairWeights | None:
+        """What the final order weighs with; None where it weighs everything alike, as the first stage does."""
+        if weights == "learned":
+            if self._clip.learned is None:
+                raise GraphRecError(
+                    "This run has no learned weights (its CLIP knows nothing, too few items have a title and a "
+                    "picture, or search.fit_items is 0): use --weights text=0.9,image=0.1 or equal."
+                )
+            return self._clip.learned
+        if weights is None and query.texts and query.images and not query.but:
+            weights = {"text": self._config.text_share, "image": 1 - self._config.text_share}
+        if weights is None or weights == "equal":
+            return None
+        return PairWeights.equal().with_shares(parse_shares(weights) if isinstance(weights, str) else weights)
+
+    def _parts(self, query: SearchQuery, asked: np.ndarray) -> list[Part]:
+        vectors = {"image": list(self._encoder.pictures(query.images)), "text": list(self._encoder.texts(query.texts))}
+        for item, item_id in zip(asked, query.items, strict=True):
+            own = {kind: self._clip.space.item_vector(int(item), kind) for kind in KINDS}
+            if all(vector_D is None for vector_D in own.values()):
+                raise GraphRecError(f"Item {item_id!r} has no usable picture and no text: nothing can be like it.")
+            for kind, vector_D in own.items():
+                vectors[kind] += [] if vector_D is None else [vector_D]
+        parts = [Part(kind, np.mean(vectors[kind], axis=0)) for kind in KINDS if vectors[kind]]
+        if query.but or query.without:
+            parts.append(Part("text", self._direction(query), self._config.but_strength))
+        return parts
+
+    def _direction(self, query: SearchQuery) -> np.ndarray:
+        """From what there should be less of to what there should be more of, (D,)."""
+        more, less = self._encoder.texts(query.but), self._encoder.texts(query.without)
+        return np.sum([x_ND.mean(axis=0) * sign for x_ND, sign in ((more, 1), (less, -1)) if len(x_ND)], axis=0)
+
+    def _result(self, ranked: Ranked, query_E: np.ndarray, unscored: np.ndarray) -> SearchResult:
+        space = self._clip.space
+        items_K = np.concatenate([ranked.items_K, unscored])
+        scores_K = np.concatenate([ranked.scores_K, np.full(len(unscored), np.nan, dtype=np.float32)])
+        return SearchResult(items_K, scores_K, space.route_I[items_K], space.shares(query_E, items_K))
