@@ -328,7 +328,7 @@ def test_a_reader_that_stops_listening_is_no_error(graphrec, monkeypatch):
     def broken():
         raise BrokenPipeError
 
-    monkeypatch.setattr(cli, "app", broken)
+    monkeypatch.setattr("graphrec.cli.entry.app", broken)
     monkeypatch.setattr(sys.stderr, "close", lambda: None)
     assert graphrec()[0] == 0
 
@@ -337,7 +337,7 @@ def test_a_message_with_line_breaks_becomes_one_line(failure_of, monkeypatch):
     def fail():
         raise GraphRecError("first\n  second")
 
-    monkeypatch.setattr(cli, "app", fail)
+    monkeypatch.setattr("graphrec.cli.entry.app", fail)
     assert failure_of() == "graphrec: first second"
 
 

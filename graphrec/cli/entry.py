@@ -1,0 +1,42 @@
+"""The commands put together, and the entry point. Heavy imports wait inside the commands, so that help is quick."""
+
+import sys
+import warnings
+
+import typer
+
+from graphrec.cli.check import check
+from graphrec.cli.clip import clip_app
+from graphrec.cli.demo import demo
+from graphrec.cli.evaluate import evaluate
+from graphrec.cli.export import export
+from graphrec.cli.recall import recall
+from graphrec.cli.train import train
+from graphrec.errors import GraphRecError
+
+app = typer.Typer(
+    help="Candidate recall in catalogues where new items keep arriving.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for command in (demo, check, train, recall):
+    app.command()(command)
+app.command("eval")(evaluate)
+app.command()(export)
+app.add_typer(clip_app, name="clip")
+
+
+def main() -> None:
+    """Entry point: an expected failure is one line on standard error and exit code 1."""
+    # Deprecations inside torch and its packages are not for a user of the command line.
+    warnings.filterwarnings("ignore", category=FutureWarning)
+    warnings.filterwarnings("ignore", category=DeprecationWarning)
+    try:
+        app()
+    except GraphRecError as error:
+        typer.echo(f"graphrec: {' '.join(str(error).split())}", err=True)
+        sys.exit(1)
+    except BrokenPipeError:  # the reader, such as head, has seen enough
+        sys.stderr.close()
+        sys.exit(0)

@@ -1,0 +1,28 @@
+"""`graphrec export`: the vectors as files for other programs."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from graphrec.cli.options import RUN, JsonOption, RunOption
+from graphrec.cli.output import answer, print_json
+
+
+def export(
+    out: Annotated[Path, typer.Option(help="Folder for the files.")],
+    to: Annotated[Any, typer.Option(help="parquet, npy or faiss.")] = "parquet",
+    run: RunOption = RUN,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the vectors as files that other programs read; their inner product is the score."""
+    from graphrec.recommender import Recommender
+    from graphrec.workflow import export_run
+
+    if to not in ("parquet", "npy", "faiss"):
+        raise typer.BadParameter(f"expected parquet, npy or faiss, got {to!r}", param_hint="--to")
+    manifest = export_run(Recommender.load(run), to, out)
+    if as_json:
+        print_json(manifest.model_dump(mode="json"))
+        return
+    answer().print(f"Written to {out}: {', '.join(manifest.files)} and manifest.json", markup=False)

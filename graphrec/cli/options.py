@@ -1,0 +1,58 @@
+"""Arguments and options that several commands share."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+RUN = Path("runs/latest")
+DatasetArgument = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="[DATASET]", help="A dataset folder or dataset.yaml. Default: the sample store.", show_default=False
+    ),
+]
+RootOption = Annotated[
+    Path | None, typer.Option(help="Folder that the paths in dataset.yaml start from.", show_default=False)
+]
+RunOption = Annotated[Path, typer.Option("--run", help="The run folder to read.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
+ConfigOption = Annotated[Path | None, typer.Option(help="YAML file with settings.", show_default=False)]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="Override one setting, such as model.encoder.dim=64.", show_default=False
+    ),
+]
+DeviceOption = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+KOption = Annotated[int, typer.Option("-k", min=1, help="How many items.")]
+SiteOption = Annotated[
+    list[str] | None,
+    typer.Option(help="Only items of this site; may be given several times.", show_default=False),
+]
+WhereOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME=VALUE",
+        help='Only items with this attribute, such as "category=shoes|boots" or price=10..50; all given must hold.',
+        show_default=False,
+    ),
+]
+ExcludeOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="ID,ID", help="Items to leave out, separated by commas or given several times.", show_default=False
+    ),
+]
+
+
+def split_ids(given: list[str] | None) -> tuple[str, ...]:
+    """Ids given several times or with commas between them, in their order."""
+    return tuple(one.strip() for one in ",".join(given or ()).split(",") if one.strip())
+
+
+def checked_device(name: str) -> Any:
+    """The device that `--device` names; a usage error for another word."""
+    if name not in ("auto", "cpu", "cuda"):
+        raise typer.BadParameter(f"expected auto, cpu or cuda, got {name!r}", param_hint="--device")
+    return name

@@ -1,0 +1,49 @@
+"""Where answers and progress go: answers on standard output, everything else on standard error."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from graphrec.cli.options import RUN
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def screen_and_progress() -> "tuple[Console, Any]":
+    """The console on standard error, and the progress bars on it."""
+    from rich.console import Console
+
+    from graphrec.screen import ProgressBars
+
+    console = Console(stderr=True, highlight=False, emoji=False)
+    return console, ProgressBars(console)
+
+
+def answer() -> "Console":
+    """The console on standard output, for answers alone."""
+    from rich.console import Console
+
+    return Console(highlight=False, emoji=False)  # an id such as :heart: is printed as it is
+
+
+def print_json(value: Any) -> None:
+    """An answer as JSON; NumPy's scalars are printed as numbers."""
+    typer.echo(json.dumps(value, indent=2, ensure_ascii=False, default=_plain))
+
+
+def _plain(value: Any) -> Any:
+    return value.item()  # NumPy's scalars
+
+
+def print_notes(screen: "Console", notes: tuple[str, ...]) -> None:
+    """Where the features came from."""
+    for note in notes:
+        screen.print(note, style="dim", markup=False)
+
+
+def run_option(out: Path) -> str:
+    """The option that names this run in a suggested command; empty for the default."""
+    return "" if out == RUN else f" --run {out}"

@@ -1,0 +1,43 @@
+"""`graphrec recall`: candidates for users and baskets."""
+
+from typing import Annotated
+
+import typer
+
+from graphrec.cli.options import RUN, JsonOption, KOption, RunOption
+from graphrec.cli.output import answer, print_json
+
+
+def recall(
+    user: Annotated[
+        list[str] | None, typer.Option(help="A user id; may be given several times.", show_default=False)
+    ] = None,
+    items: Annotated[
+        list[str] | None,
+        typer.Option(help="A visitor's basket: item ids, separated by commas or given several times."),
+    ] = None,
+    k: KOption = 20,
+    seen: Annotated[bool, typer.Option("--include-seen", help="Also items that the user has touched.")] = False,
+    only_new: Annotated[bool, typer.Option("--only-new", help="Only items that nobody has touched yet.")] = False,
+    run: RunOption = RUN,
+    as_json: JsonOption = False,
+) -> None:
+    """The best candidates for known users, or for a visitor with a basket."""
+    from graphrec.recommender import Recommender
+    from graphrec.screen import recommendations_table
+
+    if (user is None) == (items is None):
+        raise typer.BadParameter("give --user ID (one or several), or --items ID,ID,…")
+    model = Recommender.load(run)
+    if user is not None:
+        table, title = model.recommend(user, k, not seen, only_new), f"Candidates from {run} for {', '.join(user)}"
+    else:
+        basket = [one.strip() for one in ",".join(items or ()).split(",") if one.strip()]
+        table, title = (
+            model.recommend_from_items(basket, k, only_new),
+            f"Candidates from {run} for a visitor with {', '.join(basket)}",
+        )
+    if as_json:
+        print_json(table.to_dict(orient="records"))
+        return
+    answer().print(recommendations_table(table, title))

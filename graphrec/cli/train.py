@@ -1,0 +1,46 @@
+"""`graphrec train`: from a dataset to a run."""
+
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from graphrec.cli.options import RUN, ConfigOption, DatasetArgument, DeviceOption, RootOption, SetOption, checked_device
+from graphrec.cli.output import print_notes, run_option, screen_and_progress
+
+
+def train(
+    dataset: DatasetArgument = None,
+    root: RootOption = None,
+    out: Annotated[Path, typer.Option(help="Where the run is written.")] = RUN,
+    config: ConfigOption = None,
+    settings: SetOption = None,
+    hold_out: Annotated[
+        bool, typer.Option(help="Keep back whole items (or the dataset's own splits) for eval.")
+    ] = True,
+    device: DeviceOption = "auto",
+    restart: Annotated[
+        bool, typer.Option("--restart", help="Begin anew where a training that was killed could be resumed.")
+    ] = False,
+) -> None:
+    """Learn item and user vectors and write a run that recall, eval and export read.
+
+    A training that was killed goes on where it stopped when the same command is given again.
+    """
+    from graphrec.config import GraphRecConfig
+    from graphrec.screen import print_choices
+    from graphrec.workflow import next_command, open_dataset, train_run
+
+    screen, progress = screen_and_progress()
+    resolved = GraphRecConfig.load(config, settings or ())
+    data = open_dataset(dataset, root, progress)
+    say = partial(screen.print, markup=False)
+    model = train_run(data, resolved, out, hold_out, checked_device(device), progress, restart, say)
+    print_notes(screen, model.features_.notes)
+    print_choices(screen, model.model_.choices)
+    if len(data.set_aside):
+        screen.print(f"{len(data.set_aside):,} rows were set aside: {out / 'set_aside.csv'}", markup=False)
+    held_out = ", ".join(f"{name} ({len(truth.user_index_P):,} pairs)" for name, truth in model.held_out_.items())
+    screen.print(f"Held out: {held_out or 'nothing'}. Run written to {out}", markup=False)
+    screen.print(f"Next: graphrec {next_command(model)}{run_option(out)}", markup=False)
