@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from graphrec.locks import locked, try_lock
+from graphrec.locks import try_lock, wait_for_lock
 
 
 @contextmanager
@@ -69,17 +69,27 @@ def why_not_written(error: Exception) -> str | None:
 
 @contextmanager
 def _scratch(place: Path, make: Callable[[Path], None]) -> Iterator[Path]:
-    path = scratch_path(place)
-    with locked(place.parent):  # until it has its own lock, another process would take it for a leftover
-        delete_leftovers(place)
-        make(path)
-        lock = try_lock(path)
+    delete_leftovers(place)
+    path, lock = _made_and_locked(place, make)
     try:
         yield path
     finally:
         if lock is not None:
             os.close(lock)
         _delete(path)
+
+
+def _made_and_locked(place: Path, make: Callable[[Path], None]) -> tuple[Path, int | None]:
+    while True:
+        path = scratch_path(place)
+        make(path)
+        with suppress(FileNotFoundError):
+            lock = wait_for_lock(path)
+            if path.exists():
+                return path, lock
+            if lock is not None:
+                os.close(lock)
+        # Another process took it for a leftover before it had its lock.
 
 
 def _start_of_scratch(place: Path) -> str:

@@ -27,16 +27,22 @@ def try_lock(path: Path) -> int | None:
     return descriptor
 
 
+def wait_for_lock(path: Path) -> int | None:
+    """A descriptor that holds the lock; waits where another process holds it. None on a system without locks."""
+    if fcntl is None:
+        return None
+    descriptor = os.open(path, os.O_RDONLY)
+    with suppress(OSError):  # some network file systems have no locks
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    return descriptor
+
+
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Hold the folder's lock; wait for it where another process holds it."""
-    if fcntl is None:
-        yield
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
+    lock = wait_for_lock(folder)
     try:
-        with suppress(OSError):  # some network file systems have no locks
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:
-        os.close(descriptor)
+        if lock is not None:
+            os.close(lock)

@@ -12,6 +12,8 @@ import pytest
 
 from graphrec import artifact
 from graphrec.artifact import read_manifest, write_artifact
+from graphrec.atomic_file import replacing
+from graphrec.disk import delete_leftovers, scratch_folder
 from graphrec.errors import GraphRecError
 
 
@@ -194,6 +196,32 @@ def test_a_half_deleted_earlier_one_never_comes_back(tmp_path, monkeypatch):
         read_manifest(folder)
     write_artifact(folder, filled_with("newer"), {})
     assert names_beside(folder) == ["latest"]
+
+
+def test_a_file_may_be_replaced_within_an_artifact_that_is_being_written(tmp_path):
+    def write(folder):
+        with replacing(folder / "a.txt") as scratch:
+            scratch.write_text("new")
+
+    assert set(write_artifact(tmp_path / "latest", write, {}).files) == {"a.txt"}
+
+
+def test_scratch_that_is_taken_for_a_leftover_before_it_is_locked_is_made_again(tmp_path, monkeypatch):
+    mkdir, made = Path.mkdir, []
+
+    def seen_by_another_process(self, *args: Any, **kwargs: Any):
+        mkdir(self, *args, **kwargs)
+        if self.name.startswith(".latest.writing-"):
+            made.append(self)
+            if len(made) == 1:
+                delete_leftovers(tmp_path / "latest")
+
+    monkeypatch.setattr(Path, "mkdir", seen_by_another_process)
+    with scratch_folder(tmp_path / "latest") as scratch:
+        assert scratch == made[1]
+        delete_leftovers(tmp_path / "latest")  # not this one: it is locked
+        assert scratch.exists()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_writers_at_the_same_moment_never_mix_files(tmp_path):
