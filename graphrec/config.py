@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field, NonNegativeInt, ValidationError
 
 from graphrec.data.dataset_yaml import one_line
 from graphrec.errors import GraphRecError
+from graphrec.features.clip import parse_clip
 from graphrec.features.extract import FeaturesConfig
 from graphrec.models.graph_model import ModelConfig
 from graphrec.retrieval.item_index import IndexConfig
@@ -48,6 +49,12 @@ class GraphRecConfig(BaseModel, extra="forbid", frozen=True):
         except ValidationError as error:
             where = "--set" if path is None else str(path)
             raise GraphRecError(f"{where}: {one_line(error, cls)}.") from None
+
+    def with_clip(self, name: str) -> "GraphRecConfig":
+        """The same settings with the CLIP that one word names, see `parse_clip`; batch size and threads stay."""
+        named = parse_clip(name)
+        clip = self.features.clip.model_copy(update={"model": named.model, "pretrained": named.pretrained})
+        return self.model_copy(update={"features": self.features.model_copy(update={"clip": clip})})
 
     def to_yaml(self) -> str:
         """Every setting with its value, resolved."""

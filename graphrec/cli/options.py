@@ -24,6 +24,16 @@ SetOption = Annotated[
         "--set", metavar="KEY=VALUE", help="Override one setting, such as model.encoder.dim=64.", show_default=False
     ),
 ]
+ClipOption = Annotated[
+    str | None,
+    typer.Option(
+        "--clip",
+        metavar="NAME",
+        help="The CLIP for pictures and texts: small, MODEL:TAG or MODEL:FILE of open_clip (ViT-B-32:openai), "
+        "hf-hub:NAME, or a folder such as runs/clip. Default: the settings' (small).",
+        show_default=False,
+    ),
+]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 KOption = Annotated[int, typer.Option("-k", min=1, help="How many items.")]
 SiteOption = Annotated[

@@ -6,7 +6,16 @@ from typing import Annotated
 
 import typer
 
-from graphrec.cli.options import RUN, ConfigOption, DatasetArgument, DeviceOption, RootOption, SetOption, checked_device
+from graphrec.cli.options import (
+    RUN,
+    ClipOption,
+    ConfigOption,
+    DatasetArgument,
+    DeviceOption,
+    RootOption,
+    SetOption,
+    checked_device,
+)
 from graphrec.cli.output import print_notes, run_option, screen_and_progress
 
 
@@ -16,6 +25,7 @@ def train(
     out: Annotated[Path, typer.Option(help="Where the run is written.")] = RUN,
     config: ConfigOption = None,
     settings: SetOption = None,
+    clip: ClipOption = None,
     hold_out: Annotated[
         bool, typer.Option(help="Keep back whole items (or the dataset's own splits) for eval.")
     ] = True,
@@ -34,6 +44,7 @@ def train(
 
     screen, progress = screen_and_progress()
     resolved = GraphRecConfig.load(config, settings or ())
+    resolved = resolved if clip is None else resolved.with_clip(clip)
     data = open_dataset(dataset, root, progress)
     say = partial(screen.print, markup=False)
     model = train_run(data, resolved, out, hold_out, checked_device(device), progress, restart, say)

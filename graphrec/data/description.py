@@ -45,6 +45,9 @@ class ItemsDescription(_Section):
     numeric: tuple[str, ...] = ()
     image_folder: str = "."
     """Folder below the root that the image column's paths start from."""
+    image_name: str | None = None
+    """For a file without an image column: what an item's picture is called in `image_folder`, such as `{item_id}.jpg`.
+    An item without such a file has no picture."""
     site: str | None = None
     """The site that all items come from, where the file has no such column."""
     item_prefix: str = ""
@@ -58,6 +61,13 @@ class ItemsDescription(_Section):
     @classmethod
     def _columns(cls, columns: dict[str, str]) -> dict[str, str]:
         return _known_names(columns, ITEM_COLUMNS)
+
+    @field_validator("image_name")
+    @classmethod
+    def _image_name(cls, name: str | None) -> str | None:
+        if name is not None and "{item_id}" not in name:
+            raise ValueError(f"expected a file name with {{item_id}} in it, got {name!r}")
+        return name
 
     @model_validator(mode="after")
     def _one_kind_each(self) -> Self:

@@ -42,7 +42,7 @@ def read_catalogue(root: Path, descriptions: Sequence[ItemsDescription], collect
     texts = [_text_columns(t, n, d) for t, n, d in zip(tables, names, descriptions, strict=True)]
     used = [{*n.values(), *text} for n, text in zip(names, texts, strict=True)]
     per_file = list(zip(tables, names, descriptions, strict=True))
-    image = np.concatenate([_image(t, n, d, collector) for t, n, d in per_file])
+    image = np.concatenate([_image(root, t, n, d, collector) for t, n, d in per_file])
     return Catalogue(
         item_ids=np.concatenate([to_objects(id_N) for id_N in ids]),
         title=np.concatenate([_column(t, n.get("title"), "") for t, n, _ in per_file]),
@@ -102,9 +102,11 @@ def _join_text(table: Table, columns: list[str]) -> np.ndarray:
 
 
 def _image(
-    table: Table, columns: dict[str, str], description: ItemsDescription, collector: SetAsideCollector
+    root: Path, table: Table, columns: dict[str, str], description: ItemsDescription, collector: SetAsideCollector
 ) -> np.ndarray:
     """Paths below the root; "" where there is none or it leaves the root."""
+    if "image" not in columns and description.image_name is not None:
+        return _named_after_ids(root, _column(table, columns["item_id"], ""), description)
     image_I = _column(table, columns.get("image"), "")
     path_I = np.array([_path_below_root(description.image_folder, image) for image in image_I], dtype=object)
     is_outside_I = np.array([path is None for path in path_I], dtype=bool)
@@ -112,6 +114,13 @@ def _image(
     collector.report(table, is_outside_I, columns.get("image", ""), reason)
     path_I[is_outside_I] = ""
     return path_I
+
+
+def _named_after_ids(root: Path, id_I: np.ndarray, description: ItemsDescription) -> np.ndarray:
+    """Paths below the root of the pictures that are named after their item and exist, "" for the others."""
+    name = description.image_name or ""
+    path_I = [_path_below_root(description.image_folder, name.replace("{item_id}", item_id)) for item_id in id_I]
+    return np.array([path if path and (root / path).is_file() else "" for path in path_I], dtype=object)
 
 
 def _path_below_root(folder: str, image: str) -> str | None:

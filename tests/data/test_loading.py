@@ -364,6 +364,7 @@ def test_the_line_to_add_works_when_added(tmp_path):
         ("interactions: {columns: {userid: u}}", "interactions.columns: 'userid' is not one of user_id, item_id"),
         ("interactions: {events: {buy: -1}}", "interactions.events.buy: expected greater than or equal to 0, got -1"),
         ("items: {categorical: [color], numeric: [color]}", "items: attribute 'color' is listed twice"),
+        ("items: {image_name: picture.jpg}", "items.image_name: expected a file name with {item_id} in it"),
         ("items: {file: ../items.csv}", "items.file: '../items.csv' leaves the dataset folder"),
         ("splits: {valid: a.csv}", "fixed splits need a train file"),
         ("items: 5", "items: expected keys with values, got 5"),
@@ -408,6 +409,17 @@ def test_a_file_that_is_not_what_its_name_says_is_an_error(tmp_path):
     (tmp_path / "interactions.csv").write_bytes("user_id,item_id\nu,007\n".encode("utf-16"))
     write(tmp_path, dataset__yaml="interactions: {file: interactions.csv}")
     assert "the header is not UTF-8 text" in load_error(tmp_path)
+
+
+def test_pictures_may_be_named_after_their_items(tmp_path):
+    items = "item_id,title\n007,a\n008,b\n../009,c\n"
+    world(tmp_path, items, "user_id,item_id\nu1,007\n", 'items: {image_folder: pics, image_name: "{item_id}.jpg"}')
+    (tmp_path / "pics").mkdir()
+    for name in ("pics/007.jpg", "009.jpg"):  # what an id names outside the folder of pictures stays inside the root
+        (tmp_path / name).touch()
+    assert Dataset.load(tmp_path).catalogue.image.tolist() == ["pics/007.jpg", "", "009.jpg"]
+    world(tmp_path, "item_id,image\n007,x/y.jpg\n", "user_id,item_id\nu1,007\n")  # a column goes first
+    assert Dataset.load(tmp_path).catalogue.image.tolist() == ["pics/x/y.jpg"]
 
 
 def test_a_catalogue_alone_loads_when_it_is_asked_for(tmp_path):
