@@ -10,6 +10,7 @@ from pydantic import BaseModel, PositiveInt
 from graphrec.errors import GraphRecError
 from graphrec.features.clip_loading import SCHEMAS, SMALL, load_clip
 from graphrec.features.decoding import PictureDecoder
+from graphrec.features.preprocessing import BatchedPreprocess
 from graphrec.progress import Progress, silent
 
 _FOLDER_CONFIG = "open_clip_config.json"
@@ -69,7 +70,8 @@ class ClipEncoder:
         self.config = config
         self._device = device
         self.loaded = load_clip(config.model, config.pretrained, device)
-        self.decoder = PictureDecoder(self.loaded.preprocess, self.loaded.image_side, config.decode_threads)
+        self._preprocess = BatchedPreprocess(self.loaded.preprocess)
+        self.decoder = PictureDecoder(self._preprocess.pixels, self.loaded.image_side, config.decode_threads)
         self.dim = self.encode_batch_of_texts([""]).shape[1]
         """D, the number of features of both texts and pictures."""
 
@@ -105,8 +107,8 @@ class ClipEncoder:
 
     @torch.inference_mode()
     def encode_batch_of_pictures(self, pictures: list[torch.Tensor]) -> np.ndarray:
-        """Decoded pictures as B × D float32, unit rows, in one pass through the model."""
-        batch = torch.stack(pictures).to(self._device)
+        """What `decoder` gave, as B × D float32, unit rows, in one pass through the model."""
+        batch = self._preprocess.batch(pictures, self._device)
         return self.loaded.encode_image(batch, normalize=True).float().cpu().numpy()
 
     def are_cut(self, texts: list[str]) -> np.ndarray:

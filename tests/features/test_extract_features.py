@@ -40,13 +40,13 @@ def test_each_item_has_the_vector_of_its_own_picture_and_text(dataset, is_warm_I
 
 def test_a_shared_picture_is_encoded_once(dataset, is_warm_I, monkeypatch):
     asked = []
-    original = ClipEncoder.encode_images
+    original = ClipEncoder.encode_batch_of_pictures
 
-    def counting(self, paths, progress):
-        asked.extend(paths)
-        return original(self, paths, progress)
+    def counting(self, pictures):
+        asked.extend(pictures)
+        return original(self, pictures)
 
-    monkeypatch.setattr(ClipEncoder, "encode_images", counting)
+    monkeypatch.setattr(ClipEncoder, "encode_batch_of_pictures", counting)
     shared = replace(dataset.catalogue, image=np.array(["images/0.png", "images/1.png", ""] * 15, dtype=object))
     features = extract_features(replace(dataset, catalogue=shared), is_warm_I, FeaturesConfig(use=("image",)))
     assert len(asked) == 2
