@@ -27,7 +27,7 @@ FORMAT_VERSION = 1
 MANIFEST = "manifest.json"
 
 _PACKAGES = ("graphrec", "torch", "torch-geometric", "faiss-cpu", "faiss-gpu", "numpy")
-_COMMAND = {"run": "train", "export": "export"}
+_COMMAND = {"run": "train", "export": "export", "clip": "clip fit"}
 
 
 class FileRecord(BaseModel):

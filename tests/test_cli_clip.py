@@ -34,7 +34,7 @@ def test_a_fit_prints_what_it_gained_and_train_takes_the_folder(graphrec, small_
     assert answer["start"] == "small"
     assert answer["after"]["text"]["image_to_text"]["pool"] > 10
     shown = " ".join(err.split())
-    for part in ("held-out pairs", "picture → text", "chance", "bound", "The fit", "Written to runs/clip"):
+    for part in ("held-out pairs", "picture → text", "chance", "bound", "mean R@k of whole texts", "Written to runs/clip"):
         assert part in shown
     assert f"Next: graphrec train {small_store} --clip runs/clip" in shown
     assert read_manifest("runs/clip", kind="clip").about["train_pairs"] == answer["train_pairs"]

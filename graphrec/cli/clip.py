@@ -22,7 +22,7 @@ def fit(
     datasets: Annotated[
         list[Path] | None,
         typer.Argument(
-            metavar="[DATASET]…",
+            metavar="DATASET",
             help="Dataset folders or dataset.yaml files. Default: the sample store.",
             show_default=False,
         ),

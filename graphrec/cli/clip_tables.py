@@ -50,24 +50,32 @@ def _quality_table(before: Quality, after: Quality, num_pairs: int) -> Table:
 
 
 def _conclusion(before: Quality, after: Quality) -> str:
-    one, other = (_mean_recall(quality) for quality in (before, after))
+    """One sentence on R@k of whole texts, averaged over both directions and every k."""
+    one, other, pairs = _mean_recall(before), _mean_recall(after), after["text"].pairs
+    share = (one + other) / 2
+    noise = 1.96 * (2 * share * (1 - share) / pairs) ** 0.5  # as if the same pairs were not measured twice: cautious
+    moved = f"mean R@k of whole texts {one:.3f} → {other:.3f}"
+    if abs(other - one) <= noise:
+        return f"[yellow]No difference shown[/]: {moved}, within what {pairs:,} pairs can vary by (±{noise:.3f})."
     if other > one:
-        return f"The fit helped: mean R@{KS[-1]} of both directions {one:.3f} → {other:.3f} on the held-out products."
+        return f"[green]The fit helped[/]: {moved} on products that it did not see."
     return (
-        f"[yellow]The fit did not help[/]: mean R@{KS[-1]} of both directions {one:.3f} → {other:.3f} on the held-out "
-        "products. Keep the model that it started from, or give more pairs or a lower --learning-rate."
+        f"[red]The fit hurt[/]: {moved} on products that it did not see. Keep the model that it started from, or give "
+        "more pairs or a lower --learning-rate."
     )
 
 
 def _mean_recall(quality: Quality) -> float:
     both = quality["text"]
-    return (both.image_to_text.recall[KS[-1]] + both.text_to_image.recall[KS[-1]]) / 2
+    values = [*both.image_to_text.recall.values(), *both.text_to_image.recall.values()]
+    return sum(values) / len(values)
 
 
 def cold_recall_table(effect: ColdRecallEffect) -> Table:
     """Content arms on image and text, with the CLIP before and after."""
+    measured_on = f"{effect.dataset}, image and text alone: {effect.pool}; {effect.coverage}"
     shown = Table(
-        title=f"Cold recall of {escape(effect.dataset)} with image and text alone ({escape(effect.coverage)})",
+        title=f"Cold recall of {escape(measured_on)}",
         title_justify="left",
         box=box.SIMPLE_HEAD,
         pad_edge=False,
