@@ -29,18 +29,23 @@ from graphrec.retrieval.item_index import ItemIndex
 from graphrec.run_folder import Run, read_run, write_run
 from graphrec.search.clip_index import ClipIndex
 from graphrec.search.query import Rerank, SearchQuery, Weights
+from graphrec.search.query_encoder import QueryEncoder
 from graphrec.search.searcher import Searcher
 
 
 class Recommender:
     """Content vectors for new items, graph vectors for touched ones, one index over both.
 
-    After `fit` or `load`: `train_` (the training data), `features_`, `model_` and `index_`.
+    After `fit` or `load`: `train_` (the training data), `features_`, `model_` and `index_`. `cache` is a folder that
+    remembers CLIP vectors by content, so that nothing is encoded twice; without it none is written.
     """
 
-    def __init__(self, config: GraphRecConfig | None = None, device: Device = "auto") -> None:
+    def __init__(
+        self, config: GraphRecConfig | None = None, device: Device = "auto", cache: str | Path | None = None
+    ) -> None:
         self.config = config or GraphRecConfig()
         self.device = device
+        self.cache = cache
         self._checkpoint: Path | None = None
 
     def fit(
@@ -63,12 +68,17 @@ class Recommender:
         """
         is_warm_I = train.interactions.item_degree() > 0
         device = resolve_device(self.device)
-        features = extract_features(train, is_warm_I, self.config.features, progress, device)
+        cache = None if self.cache is None else Path(self.cache)
+        features = extract_features(train, is_warm_I, self.config.features, progress, device, cache)
         blocks = standardise(features, is_warm_I)
         model = fit_graph_model(train, blocks, self.config.model, self.config.seed, device, progress, checkpoint, say)
         self._checkpoint = checkpoint
         index = ItemIndex.build(model.served_ID, self.config.index)
         clip = ClipIndex.build(train, features, self.config.index)
+        if clip is not None:
+            encoder = QueryEncoder(clip.clip, clip.dims, device)
+            rng = np.random.default_rng(self.config.seed)
+            clip = clip.with_learned(train.catalogue, encoder, self.config.search, rng, progress)
         return self._hold(Run(self.config, train, features, model, index, dict(held_out or {}), clip))
 
     def recommend(
@@ -130,8 +140,8 @@ class Recommender:
 
         `but` changes the picture or items in a direction ("red"), `without` names what there should be less of; see
         `search.query.SearchQuery`. Two stages: the first weighs everything asked for alike and proposes candidates
-        (`rerank` of them; "none": no second stage), the second orders these by `weights`: "text=0.9,image=0.1" (the
-        default for a text with a picture), "equal" (the default otherwise) or "learned".
+        (`rerank` of them; "none": no second stage), the second orders these by `weights`: "learned" in training (the
+        default for a text with a picture; where none were learned "text=0.9,image=0.1"), or "equal" (otherwise).
 
         Columns as `recommend` (no user_id), and: site, matched (what the item has: both, image, text, neither),
         from_image and from_text (their parts of the score). The items asked for are left out of the answer.

@@ -11,6 +11,7 @@ from graphrec.cli.demo import demo
 from graphrec.cli.evaluate import evaluate
 from graphrec.cli.export import export
 from graphrec.cli.recall import recall
+from graphrec.cli.search import search
 from graphrec.cli.train import train
 from graphrec.errors import GraphRecError
 
@@ -20,7 +21,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (demo, check, train, recall):
+for command in (demo, check, train, recall, search):
     app.command()(command)
 app.command("eval")(evaluate)
 app.command()(export)

@@ -4,7 +4,16 @@ from typing import Annotated
 
 import typer
 
-from graphrec.cli.options import RUN, JsonOption, KOption, RunOption
+from graphrec.cli.options import (
+    RUN,
+    ExcludeOption,
+    JsonOption,
+    KOption,
+    RunOption,
+    SiteOption,
+    WhereOption,
+    split_ids,
+)
 from graphrec.cli.output import answer, print_json
 
 
@@ -19,25 +28,27 @@ def recall(
     k: KOption = 20,
     seen: Annotated[bool, typer.Option("--include-seen", help="Also items that the user has touched.")] = False,
     only_new: Annotated[bool, typer.Option("--only-new", help="Only items that nobody has touched yet.")] = False,
+    site: SiteOption = None,
+    where: WhereOption = None,
+    exclude: ExcludeOption = None,
     run: RunOption = RUN,
     as_json: JsonOption = False,
 ) -> None:
     """The best candidates for known users, or for a visitor with a basket."""
+    from graphrec.data.filters import Filters
     from graphrec.recommender import Recommender
     from graphrec.screen import recommendations_table
 
     if (user is None) == (items is None):
         raise typer.BadParameter("give --user ID (one or several), or --items ID,ID,…")
     model = Recommender.load(run)
+    filters = Filters(tuple(site or ()), tuple(where or ()), split_ids(exclude), only_new)
     if user is not None:
-        table, title = model.recommend(user, k, not seen, only_new), f"Candidates from {run} for {', '.join(user)}"
+        table, whom = model.recommend(user, k, not seen, filters=filters), ", ".join(user)
     else:
-        basket = [one.strip() for one in ",".join(items or ()).split(",") if one.strip()]
-        table, title = (
-            model.recommend_from_items(basket, k, only_new),
-            f"Candidates from {run} for a visitor with {', '.join(basket)}",
-        )
+        basket = split_ids(items)
+        table, whom = model.recommend_from_items(basket, k, filters=filters), f"a visitor with {', '.join(basket)}"
     if as_json:
         print_json(table.to_dict(orient="records"))
         return
-    answer().print(recommendations_table(table, title))
+    answer().print(recommendations_table(table, f"Candidates from {run} for {whom}"))

@@ -2,11 +2,14 @@
 
 A row is [image block, text block]: the item's vectors, each centred by its block's mean over the catalogue.
 Similarities of picture to picture, text to text and across lie on different scales (the modality gap: Liang et al.
-2022). For a query part e and block β the standard score over the items that have the block is
+2022). The score of a query part q of kind κ against block β is therefore
 
-    z_β(i) = e·(x_iβ − μ_β) / √(eᵀ Σ_β e)
+    s_κβ(i) = q·(x_iβ − μ_β) / σ_κβ,    σ_κβ² = tr(Σ_β M_κ)
 
-with mean 0 and spread 1 for every query, and it is an inner product: 1/√(eᵀ Σ_β e) and the weight go into the query.
+with the block's covariance Σ_β and the mean M_κ of qqᵀ over the catalogue's own vectors of that kind: mean 0 over the
+catalogue for every query, spread 1 over its own pictures or texts as queries. It is an inner product: 1/σ_κβ and the
+weight go into the query. A query that says little ("new in") spreads the items little and so counts little; dividing by
+each query's own spread would blow it up.
 
 Shapes: I items, D numbers of a block, E of all blocks together.
 """
@@ -48,6 +51,8 @@ class Part:
     vector_D: np.ndarray
     share: float = 1.0
     """How much it counts beside other parts of its kind."""
+    is_direction: bool = False
+    """A difference of vectors, of any length: it is scaled by its own spread."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +120,7 @@ class ClipSpace:
         return [block for block in self.blocks if self.is_shared or block == asked]
 
     def query(self, parts: Sequence[Part], weights: PairWeights) -> np.ndarray:
-        """The row whose inner product with an item is its weighted sum of standard scores, (E,) float32.
+        """The row whose inner product with an item is its weighted sum of scores, (E,) float32.
 
         The weights of all (part, block) pairs are scaled to sum to 1. Raises ValueError where no block answers any
         part, or a part's length is not its block's.
@@ -127,19 +132,31 @@ class ClipSpace:
         weight_P = weight_P / weight_P.sum() if weight_P.any() else np.full(len(pairs), 1 / len(pairs))
         query_E = np.zeros(self.vectors_IE.shape[1])
         for (part, block), weight in zip(pairs, weight_P, strict=True):
-            query_E[self.columns(block)] += weight * self._standardised(part.vector_D, block)
+            query_E[self.columns(block)] += weight * self._standardised(part, block)
         return query_E.astype(np.float32)
 
-    def _standardised(self, part_D: np.ndarray, block: str) -> np.ndarray:
-        """The part, scaled so that its inner products with the block's centred vectors have spread 1."""
+    def _standardised(self, part: Part, block: str) -> np.ndarray:
+        """The part, scaled so that its inner products with the block's centred vectors have the usual spread."""
         one = self.blocks[block]
-        part_D = np.asarray(part_D, dtype=np.float64)
-        if part_D.shape != one.mean_D.shape:
-            raise ValueError(f"Expected a query of shape {one.mean_D.shape}, got {part_D.shape}.")
-        spread = float(np.sqrt(max(part_D @ one.covariance_DD @ part_D, 0.0)))
-        if spread <= _NO_SPREAD * np.linalg.norm(part_D):  # every item scores alike
-            return np.zeros_like(part_D)
-        return part_D / spread
+        vector_D = np.asarray(part.vector_D, dtype=np.float64)
+        if vector_D.shape != one.mean_D.shape:
+            raise ValueError(f"Expected a query of shape {one.mean_D.shape}, got {vector_D.shape}.")
+        spread = self._spread.get((part.kind, block))
+        if spread is None or part.is_direction:
+            spread = float(np.sqrt(max(vector_D @ one.covariance_DD @ vector_D, 0.0)))
+        if spread <= _NO_SPREAD * np.linalg.norm(vector_D):  # every item scores alike
+            return np.zeros_like(vector_D)
+        return vector_D / spread
+
+    @cached_property
+    def _spread(self) -> dict[tuple[str, str], float]:
+        """σ of each pair whose kind the catalogue itself has."""
+        moment = {kind: one.covariance_DD + np.outer(one.mean_D, one.mean_D) for kind, one in self.blocks.items()}
+        return {
+            (kind, block): float(np.sqrt(np.vdot(self.blocks[block].covariance_DD, moment[kind])))
+            for kind in self.blocks
+            for block in self.answers(kind)
+        }
 
     def shares(self, query_E: np.ndarray, items: np.ndarray) -> dict[str, np.ndarray]:
         """How much of each item's score comes from its picture and from its text, (N,) each; they sum to the score.

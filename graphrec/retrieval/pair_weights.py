@@ -10,6 +10,7 @@ KINDS = ("image", "text")
 Pair = tuple[str, str]
 """(kind of the query's part, block of the item)."""
 PAIRS: tuple[Pair, ...] = tuple((asked, block) for asked in KINDS for block in KINDS)
+_DEFAULT = {("image", "image"): 0.9, ("image", "text"): 0.1, ("text", "image"): 0.5, ("text", "text"): 0.5}
 
 
 @dataclass(frozen=True)
@@ -25,9 +26,13 @@ class PairWeights:
             raise ValueError(f"Expected weights of at least 0, not all of them 0, got {dict(self.weight)}.")
 
     @classmethod
-    def equal(cls) -> "PairWeights":
-        """Every pair the same."""
-        return cls(dict.fromkeys(PAIRS, 1.0))
+    def default(cls) -> "PairWeights":
+        """Where nothing was fitted: a picture is looked for among pictures, a text in texts and pictures alike."""
+        return cls(dict(_DEFAULT))
+
+    def balanced(self) -> "PairWeights":
+        """Both kinds of a query alike."""
+        return self.with_shares(dict.fromkeys(KINDS, 1.0))
 
     def with_shares(self, share: Mapping[str, float]) -> "PairWeights":
         """The query's kinds weighted as in `share`; inside a kind the blocks keep their present ratio."""

@@ -1,20 +1,25 @@
 """The clip index of a run: pictures and texts of the same items as the recall index, row by row."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
+from graphrec.data.catalogue import Catalogue
 from graphrec.data.dataset import Dataset
 from graphrec.errors import GraphRecError
 from graphrec.features.clip import ClipConfig, parse_clip
 from graphrec.features.extract import ItemFeatures
+from graphrec.progress import Progress, silent
 from graphrec.retrieval.clip_space import Block, ClipSpace
 from graphrec.retrieval.item_index import IndexConfig, ItemIndex
 from graphrec.retrieval.pair_weights import KINDS, PairWeights
+from graphrec.search.config import SearchConfig
+from graphrec.search.fitting import catalogue_task, fit_weights
+from graphrec.search.query_encoder import QueryEncoder
 
 FAISS_FILE = "clip.faiss"
 _FOLDER = "clip"
@@ -54,6 +59,18 @@ class ClipIndex:
         space = ClipSpace.build(modalities, is_shared)
         asked = dict.fromkeys(KINDS, next(iter(known.values()))) if is_shared else known
         return cls(space, ItemIndex.build(space.vectors_IE, config), asked)
+
+    def with_learned(
+        self,
+        catalogue: Catalogue,
+        encoder: QueryEncoder,
+        config: SearchConfig,
+        rng: np.random.Generator,
+        progress: Progress = silent,
+    ) -> "ClipIndex":
+        """The same index with weights fitted on the catalogue's titles and pictures, where it has enough of them."""
+        task = catalogue_task(self.space, catalogue, encoder, config.fit_items, rng, progress)
+        return self if task is None else replace(self, learned=fit_weights(task))
 
     @property
     def dims(self) -> dict[str, int]:

@@ -9,8 +9,9 @@ class SearchConfig(BaseModel, extra="forbid", frozen=True):
     candidates: PositiveInt = 200
     """Items that the first stage proposes at least; ten times k where that is more."""
     text_share: float = Field(default=0.9, ge=0, le=1)
-    """Weight of the text in the second stage where a query has a text and a picture; the rest is the picture's."""
-    but_strength: float = Field(default=1.0, gt=0)
-    """How much "like this, but …" counts beside the picture or item that it changes."""
+    """Weight of the text in the second stage where a query has a text and a picture and no weights were learned; the
+    rest is the picture's."""
+    but_strength: float = Field(default=1.25, gt=0)
+    """How much "like this, but …" counts beside each picture or text that it changes."""
     fit_items: NonNegativeInt = 400
     """Items whose titles and altered pictures the learned weights are fitted on in training; 0: none are fitted."""

@@ -23,7 +23,7 @@ class SearchResult:
     items_K: np.ndarray
     """Item indices, int64."""
     scores_K: np.ndarray
-    """Weighted sums of standard scores, float32; nan for an item without picture and text."""
+    """Weighted sums of scores, float32; nan for an item without picture and text."""
     route_K: np.ndarray
     """What each item has: "both", "image", "text", or "neither"."""
     share_K: dict[str, np.ndarray]
@@ -40,6 +40,7 @@ class Searcher:
         self._catalogue = catalogue
         self._degree_I = degree_I
         self._config = config
+        self._base = clip.learned or PairWeights.default()
         self._encoder = QueryEncoder(clip.clip, clip.dims, device)
 
     def search(
@@ -59,7 +60,7 @@ class Searcher:
         eligible = self._eligible(filters, asked)
         final = self._weights(query, weights)  # before anything is encoded: a mistake should not wait for a model
         parts = self._parts(query, asked)
-        first_E = self._clip.space.query(parts, PairWeights.equal())
+        first_E = self._clip.space.query(parts, self._base.balanced())
         final_E = first_E if final is None else self._clip.space.query(parts, final)
         is_single = final is None or rerank == "none"
         num_candidates = rerank if isinstance(rerank, int) else max(10 * k, self._config.candidates)
@@ -88,10 +89,12 @@ class Searcher:
                 )
             return self._clip.learned
         if weights is None and query.texts and query.images and not query.but:
+            if self._clip.learned is not None:
+                return self._clip.learned
             weights = {"text": self._config.text_share, "image": 1 - self._config.text_share}
         if weights is None or weights == "equal":
             return None
-        return PairWeights.equal().with_shares(parse_shares(weights) if isinstance(weights, str) else weights)
+        return self._base.with_shares(parse_shares(weights) if isinstance(weights, str) else weights)
 
     def _parts(self, query: SearchQuery, asked: np.ndarray) -> list[Part]:
         vectors = {"image": list(self._encoder.pictures(query.images)), "text": list(self._encoder.texts(query.texts))}
@@ -103,13 +106,18 @@ class Searcher:
                 vectors[kind] += [] if vector_D is None else [vector_D]
         parts = [Part(kind, np.mean(vectors[kind], axis=0)) for kind in KINDS if vectors[kind]]
         if query.but or query.without:
-            parts.append(Part("text", self._direction(query), self._config.but_strength))
+            parts.append(Part("text", self._direction(query), self._config.but_strength * len(parts), is_direction=True))
         return parts
 
     def _direction(self, query: SearchQuery) -> np.ndarray:
-        """From what there should be less of to what there should be more of, (D,)."""
-        more, less = self._encoder.texts(query.but), self._encoder.texts(query.without)
-        return np.sum([x_ND.mean(axis=0) * sign for x_ND, sign in ((more, 1), (less, -1)) if len(x_ND)], axis=0)
+        """From what there should be less of to what there should be more of, (D,).
+
+        Where one of the two is not named, the average text of the catalogue stands for it.
+        """
+        blocks = self._clip.space.blocks
+        nothing_1D = blocks["text"].mean_D[None] if "text" in blocks else np.zeros((1, self._clip.dims["text"]))
+        more, less = (self._encoder.texts(texts) if texts else nothing_1D for texts in (query.but, query.without))
+        return more.mean(axis=0) - less.mean(axis=0)
 
     def _result(self, ranked: Ranked, query_E: np.ndarray, unscored: np.ndarray) -> SearchResult:
         space = self._clip.space
