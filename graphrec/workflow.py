@@ -42,18 +42,20 @@ def train_run(
     progress: Progress = silent,
     restart: bool = False,
     say: Say = unsaid,
+    cache: Path | None = None,
 ) -> Recommender:
     """Hold out what the settings say (or the dataset's own splits), fit on the rest, and write the run.
 
     With `hold_out` off everything is learned from, for use rather than for evaluation. A training that was killed goes
-    on where it stopped, from the checkpoint beside the run, unless `restart` is on; `say` gets a line about it.
+    on where it stopped, from the checkpoint beside the run, unless `restart` is on; `say` gets a line about it. `cache`
+    is a folder that remembers CLIP vectors by content, so that nothing is encoded twice.
     """
     check_replaceable(out)  # before minutes of training, not after
     checkpoint = checkpoint_of(out)
     if restart:
         remove_checkpoint(checkpoint)
     train, held_out = _hold_out(dataset, config, hold_out)
-    model = Recommender(config, device).fit(train, progress, held_out, checkpoint, say)
+    model = Recommender(config, device, cache).fit(train, progress, held_out, checkpoint, say)
     model.save(out)
     return model
 

@@ -8,6 +8,7 @@ import typer
 from graphrec.cli.check import check
 from graphrec.cli.clip import clip_app
 from graphrec.cli.demo import demo
+from graphrec.cli.encode import encode
 from graphrec.cli.evaluate import evaluate
 from graphrec.cli.export import export
 from graphrec.cli.recall import recall
@@ -21,7 +22,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (demo, check, train, recall, search):
+for command in (demo, check, encode, train, recall, search):
     app.command()(command)
 app.command("eval")(evaluate)
 app.command()(export)

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 RUN = Path("runs/latest")
+CACHE = Path("runs/cache")
 DatasetArgument = Annotated[
     Path | None,
     typer.Argument(
@@ -34,6 +35,15 @@ ClipOption = Annotated[
         show_default=False,
     ),
 ]
+CacheOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR",
+        help="Folder that remembers CLIP vectors by content, so that nothing is encoded twice. Default: runs/cache.",
+        show_default=False,
+    ),
+]
+NoCacheOption = Annotated[bool, typer.Option("--no-cache", help="Neither read nor write a cache of CLIP vectors.")]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 KOption = Annotated[int, typer.Option("-k", min=1, help="How many items.")]
 SiteOption = Annotated[
@@ -59,6 +69,13 @@ ExcludeOption = Annotated[
 def split_ids(given: list[str] | None) -> tuple[str, ...]:
     """Ids given several times or with commas between them, in their order."""
     return tuple(one.strip() for one in ",".join(given or ()).split(",") if one.strip())
+
+
+def chosen_cache(cache: Path | None, no_cache: bool) -> Path | None:
+    """The folder that `--cache` and `--no-cache` ask for; a usage error for both at once."""
+    if cache is not None and no_cache:
+        raise typer.BadParameter("--cache and --no-cache exclude each other", param_hint="--cache")
+    return None if no_cache else cache or CACHE
 
 
 def checked_device(name: str) -> Any:

@@ -8,13 +8,16 @@ import typer
 
 from graphrec.cli.options import (
     RUN,
+    CacheOption,
     ClipOption,
     ConfigOption,
     DatasetArgument,
     DeviceOption,
+    NoCacheOption,
     RootOption,
     SetOption,
     checked_device,
+    chosen_cache,
 )
 from graphrec.cli.output import print_notes, run_option, screen_and_progress
 
@@ -30,6 +33,8 @@ def train(
         bool, typer.Option(help="Keep back whole items (or the dataset's own splits) for eval.")
     ] = True,
     device: DeviceOption = "auto",
+    cache: CacheOption = None,
+    no_cache: NoCacheOption = False,
     restart: Annotated[
         bool, typer.Option("--restart", help="Begin anew where a training that was killed could be resumed.")
     ] = False,
@@ -46,8 +51,9 @@ def train(
     resolved = GraphRecConfig.load(config, settings or ())
     resolved = resolved if clip is None else resolved.with_clip(clip)
     data = open_dataset(dataset, root, progress)
-    say = partial(screen.print, markup=False)
-    model = train_run(data, resolved, out, hold_out, checked_device(device), progress, restart, say)
+    say = partial(screen.print, markup=False, soft_wrap=True)
+    where = chosen_cache(cache, no_cache)
+    model = train_run(data, resolved, out, hold_out, checked_device(device), progress, restart, say, where)
     print_notes(screen, model.features_.notes)
     print_choices(screen, model.model_.choices)
     if len(data.set_aside):

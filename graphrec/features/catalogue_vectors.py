@@ -3,6 +3,7 @@
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +18,7 @@ from graphrec.features.content_encoder import ContentEncoder, EncodedContents
 from graphrec.features.modality import Modality
 from graphrec.progress import Progress, silent
 
+_MANY_SEGMENTS = 16
 _LEAVES_FOLDER = "leaves the dataset folder through a link"
 
 
@@ -34,6 +36,9 @@ class Shard:
         if slash and index.isdecimal() and count.isdecimal() and int(index) < int(count):
             return cls(int(index), int(count))
         raise GraphRecError(f"Expected a shard as i/N with i from 0 to N - 1, such as 0/8, got {text!r}.")
+
+    def __str__(self) -> str:
+        return f"{self.index}/{self.count}"
 
     def holds(self, names: Sequence[str]) -> np.ndarray:
         """Which of the names are in this shard: the same on every machine, and in every catalogue that has them."""
@@ -62,11 +67,11 @@ class CatalogueVectors:
         row_I = self.row_I[self.row_I >= 0]
         return int((self.contents.key_N[row_I] != b"").sum())
 
-    def modality(self) -> tuple[Modality, int]:
-        """The items' vectors, and how many distinct texts were cut."""
-        x_ND, present_N, is_cut_N = self.contents.take()
+    def modality(self) -> Modality:
+        """The items' vectors."""
+        x_ND, present_N = self.contents.take()
         row_I = np.where((self.row_I >= 0) & np.append(present_N, False)[self.row_I], self.row_I, -1)
-        return Modality.from_rows(x_ND, row_I), int(is_cut_N.sum())
+        return Modality.from_rows(x_ND, row_I)
 
 
 def catalogue_images(
@@ -82,6 +87,7 @@ def catalogue_images(
     contents = encoder.encode_images([root / names[code] for code in read], progress, len(names))
     refused = [(names[code], _LEAVES_FOLDER) for code, inside in zip(in_shard, is_inside, strict=True) if not inside]
     failed = [(names[read[row]], reason) for row, reason in contents.problems.items()]
+    _tidy(contents, shard)
     return CatalogueVectors(_rows(code_I, len(names), read), contents, _summed_up(failed + refused))
 
 
@@ -92,6 +98,7 @@ def catalogue_texts(
     code_I, texts = _distinct([text.strip() for text in catalogue.text])
     read = np.flatnonzero(shard.holds(texts)).tolist()
     contents = encoder.encode_texts([texts[code] for code in read], progress, len(texts))
+    _tidy(contents, shard)
     return CatalogueVectors(_rows(code_I, len(texts), read), contents, {})
 
 
@@ -105,6 +112,13 @@ def _distinct(values_I: Sequence[str] | np.ndarray) -> tuple[np.ndarray, list[st
     """Code of each item's value, -1 where it is empty, and the values in the order in which they come."""
     code_I, values = pd.factorize(np.array([value or None for value in values_I], dtype=object))
     return code_I, list(values)
+
+
+def _tidy(contents: EncodedContents, shard: Shard) -> None:
+    """Join many small files into one; a shard leaves that to whoever runs when all are done."""
+    if shard == WHOLE:
+        with suppress(GraphRecError):  # a cache that cannot be written can still be read
+            contents.vectors.merge(at_least=_MANY_SEGMENTS)
 
 
 def _rows(code_I: np.ndarray, num_codes: int, read: list[int]) -> np.ndarray:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from PIL import Image
 from pydantic import BaseModel, PositiveInt
 
 from graphrec.errors import GraphRecError
@@ -71,7 +72,7 @@ class ClipEncoder:
         self._device = device
         self.loaded = load_clip(config.model, config.pretrained, device)
         self._preprocess = BatchedPreprocess(self.loaded.preprocess)
-        self.decoder = PictureDecoder(self._preprocess.pixels, self.loaded.image_side, config.decode_threads)
+        self._decoder = PictureDecoder(self._preprocess.pixels, self.loaded.image_side, config.decode_threads)
         self.dim = self.encode_batch_of_texts([""]).shape[1]
         """D, the number of features of both texts and pictures."""
 
@@ -90,7 +91,7 @@ class ClipEncoder:
         present_N = np.zeros(len(paths), dtype=bool)
         problems: dict[str, str] = {}
         for rows in progress(self._batches(len(paths)), "Encoding pictures"):
-            decoded = self.decoder.decode(paths[rows])
+            decoded = self._decoder.decode(paths[rows])
             good = [rows.start + i for i, picture in enumerate(decoded) if isinstance(picture, torch.Tensor)]
             if good:
                 x_ND[good] = self.encode_batch_of_pictures([p for p in decoded if isinstance(p, torch.Tensor)])
@@ -107,9 +108,13 @@ class ClipEncoder:
 
     @torch.inference_mode()
     def encode_batch_of_pictures(self, pictures: list[torch.Tensor]) -> np.ndarray:
-        """What `decoder` gave, as B × D float32, unit rows, in one pass through the model."""
+        """What `pixels` gave, as B × D float32, unit rows, in one pass through the model."""
         batch = self._preprocess.batch(pictures, self._device)
         return self.loaded.encode_image(batch, normalize=True).float().cpu().numpy()
+
+    def pixels(self, image: Image.Image) -> torch.Tensor:
+        """What `encode_batch_of_pictures` takes of one RGB picture."""
+        return self._preprocess.pixels(image)
 
     def are_cut(self, texts: list[str]) -> np.ndarray:
         """Which texts have more tokens than the model reads (`num_tokens`, the marks of start and end among them)."""

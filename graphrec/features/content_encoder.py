@@ -17,8 +17,8 @@ import torch
 
 from graphrec.data.pictures import read_picture
 from graphrec.features.clip import ClipConfig, ClipEncoder
-from graphrec.features.decoding import decoding_threads, in_order
-from graphrec.features.fingerprint import Fingerprints, fingerprints_of, recipe_of, remember, remembered
+from graphrec.features.decoding import PictureDecoder, decoding_threads, in_order
+from graphrec.features.fingerprint import ClipFacts, facts_of, recipe_of, remember, remembered
 from graphrec.features.segments import KEY
 from graphrec.features.vector_cache import VectorCache
 from graphrec.progress import Progress, silent
@@ -45,14 +45,21 @@ class EncodedContents:
     encoding_seconds: float
     """From the first content that was not in the cache to the last vector, without loading the model."""
 
-    def take(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """N × D float32 with unit rows (zero where absent), which are present, and which were cut by the model."""
-        row_N = self.vectors.index().find(self.key_N)
+    def take(self) -> tuple[np.ndarray, np.ndarray]:
+        """N × D float32 with unit rows (zero where absent), and which are present."""
+        row_N = self._row_N()
         x_ND = np.zeros((len(row_N), self.vectors.dim), dtype=np.float32)
-        is_cut_N = np.zeros(len(row_N), dtype=bool)
-        present_N = row_N >= 0
-        x_ND[present_N], is_cut_N[present_N] = self.vectors.take(row_N[present_N])
-        return x_ND, present_N, is_cut_N
+        x_ND[row_N >= 0] = self.vectors.take(row_N[row_N >= 0])
+        return x_ND, row_N >= 0
+
+    @property
+    def num_cut(self) -> int:
+        """How many of the texts the model read the beginning of only."""
+        row_N = self._row_N()
+        return int(self.vectors.are_cut(row_N[row_N >= 0]).sum())
+
+    def _row_N(self) -> np.ndarray:
+        return self.vectors.index().find(self.key_N)
 
 
 class ContentEncoder:
@@ -70,7 +77,7 @@ class ContentEncoder:
         self._device = device
         self._clip = clip
         self._loading = threading.Lock()
-        self._fingerprints: Fingerprints | None = None
+        self._facts: ClipFacts | None = None
 
     @property
     def clip(self) -> ClipEncoder:
@@ -86,28 +93,22 @@ class ContentEncoder:
         return self._clip is not None
 
     @property
-    def num_tokens(self) -> int:
-        """How many tokens of a text the model reads."""
-        return self.clip.num_tokens if self.cache is None else self.fingerprints().num_tokens
-
-    def fingerprints(self) -> Fingerprints:
-        """What the vectors are kept under; loads the model only where this cache has never seen it."""
-        if self._fingerprints is None:
+    def facts(self) -> ClipFacts:
+        """Of the model; loads it only where this cache has never seen it."""
+        if self._facts is None:
             recipe = recipe_of(self.config) if self.cache else None
-            found = remembered(self.cache, recipe) if self.cache and recipe else None
-            if found is None:
-                found = fingerprints_of(self.clip)
+            self._facts = remembered(self.cache, recipe) if self.cache and recipe else None
+            if self._facts is None:
+                self._facts = facts_of(self.clip)
                 if self.cache and recipe:
-                    remember(self.cache, recipe, found)
-            self._fingerprints = found
-        return self._fingerprints
+                    remember(self.cache, recipe, self._facts)
+        return self._facts
 
     def vectors(self, kind: Kind) -> VectorCache:
         """What is known of this model's pictures or texts."""
         if self.cache is None:
             return VectorCache(None, self.clip.dim)
-        found = self.fingerprints()
-        return VectorCache(self.cache / f"{kind}-{getattr(found, kind)}", found.dim)
+        return VectorCache(self.cache / f"{kind}-{getattr(self.facts, kind)}", self.facts.dim)
 
     def encode_images(
         self, paths: Sequence[Path], progress: Progress = silent, num_in_all: int | None = None
@@ -120,6 +121,9 @@ class ContentEncoder:
         batch_rows = min(self.config.batch_size, num_in_all or len(paths))
         vectors = self.vectors("image")
         filling = _Filling[torch.Tensor](vectors, batch_rows, len(paths))
+        # A picture that cannot be decoded is found out before the model is asked for, and so never loads it.
+        side = self.clip.loaded.image_side if self.cache is None else self.facts.image_side
+        decoder = PictureDecoder(lambda image: self.clip.pixels(image), side, self.config.decode_threads)
 
         def read(path: Path) -> _Content[torch.Tensor]:
             data = read_picture(path)
@@ -128,7 +132,7 @@ class ContentEncoder:
             key = hashlib.sha256(data).digest()
             if not filling.is_new(key):
                 return _Content(key)
-            picture = self.clip.decoder.decode_bytes(data)
+            picture = decoder.decode_bytes(data)
             return _Content(problem=picture) if isinstance(picture, str) else _Content(key, picture)
 
         def encode(pictures: list[torch.Tensor]) -> tuple[np.ndarray, np.ndarray]:

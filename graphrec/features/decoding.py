@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 
 from graphrec.data.pictures import FORMATS, has_too_many_pixels, read_picture, why_not_opened
+from graphrec.errors import GraphRecError
 
 _LARGE_PIXELS = 16_000_000
 _DRAFT_FACTOR = 4
@@ -55,6 +56,8 @@ class PictureDecoder:
                     return self._preprocess(image.convert("RGB"))
                 with self._one_large_at_a_time:  # memory: a hundred million pixels are 400 MB
                     return self._preprocess(image.convert("RGB"))
+        except GraphRecError:  # of the preprocessing, whose model cannot be loaded
+            raise
         except Exception:
             # Decoders raise whatever their format's parser stumbles over: struct.error, zlib.error, IndexError, ...
             return "damaged picture"

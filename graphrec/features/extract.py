@@ -193,14 +193,14 @@ def _chosen(dataset: Dataset, config: FeaturesConfig) -> list[str]:
 def _encode_images(encoder: ContentEncoder, catalogue: Catalogue, progress: Progress) -> tuple[Modality, str]:
     found = catalogue_images(encoder, catalogue, progress)
     failed = [f"{count:,} × {reason}, such as {name}" for reason, (count, name) in found.failures.items()]
-    return found.modality()[0], "; ".join([f"CLIP {encoder.config}", *failed, *found.contents.vectors.damaged])
+    return found.modality(), "; ".join([f"CLIP {encoder.config}", *failed, *found.contents.vectors.damaged])
 
 
 def _encode_texts(encoder: ContentEncoder, catalogue: Catalogue, progress: Progress) -> tuple[Modality, str]:
     found = catalogue_texts(encoder, catalogue, progress)
-    modality, num_cut = found.modality()
-    cut = [] if num_cut == 0 else [cut_note(num_cut, encoder.num_tokens)]
-    return modality, "; ".join([f"CLIP {encoder.config}", *cut, *found.contents.vectors.damaged])
+    num_cut = found.contents.num_cut
+    cut = [] if num_cut == 0 else [cut_note(num_cut, encoder.facts.num_tokens)]
+    return found.modality(), "; ".join([f"CLIP {encoder.config}", *cut, *found.contents.vectors.damaged])
 
 
 def _join_own(name: str, num_features: int, vectors: OwnVectors | None, catalogue: Catalogue) -> tuple[Modality, str]:

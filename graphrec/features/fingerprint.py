@@ -2,7 +2,7 @@
 
 The name is made of the loaded model: its weights, architecture, preprocessing and tokenizer. So that a catalogue that
 is in the cache already costs no loading, the cache remembers which *recipe* (model name, and sha256 of the files that
-it is loaded from) gave which fingerprints. A tag of open_clip or a name on the hub is no recipe, for what stands behind
+it is loaded from) gave which fingerprint. A tag of open_clip or a name on the hub is no recipe, for what stands behind
 it can change: such a model is loaded each time.
 """
 
@@ -31,17 +31,21 @@ _PROBES = (
 )
 
 
-class Fingerprints(BaseModel, frozen=True, extra="forbid"):
-    """Of one CLIP: under which name its vectors of pictures and of texts are kept, and how long they are."""
+class ClipFacts(BaseModel, frozen=True, extra="forbid"):
+    """What has to be known of a CLIP where all of its vectors are in the cache."""
 
     image: str
+    """Fingerprint of its vectors of pictures: the name under which they are kept."""
     text: str
+    """The same for texts."""
     dim: PositiveInt
     num_tokens: PositiveInt
     """How many tokens of a text the model reads."""
+    image_side: PositiveInt
+    """Pixels along the longer side of what it reads."""
 
 
-def fingerprints_of(encoder: ClipEncoder) -> Fingerprints:
+def facts_of(encoder: ClipEncoder) -> ClipFacts:
     """Of a loaded model; its tensors are read once, so this takes a second where they are a gigabyte."""
     clip, dim = encoder.loaded, encoder.dim
     shared = {
@@ -56,7 +60,9 @@ def fingerprints_of(encoder: ClipEncoder) -> Fingerprints:
     tokens = clip.tokenize(list(_PROBES)).numpy()
     tokenizer = [type(clip.tokenize).__name__, list(tokens.shape), hashlib.sha256(tokens.tobytes()).hexdigest()]
     text = {**shared, "tokenizer": tokenizer}
-    return Fingerprints(image=_short(image), text=_short(text), dim=dim, num_tokens=encoder.num_tokens)
+    return ClipFacts(
+        image=_short(image), text=_short(text), dim=dim, num_tokens=encoder.num_tokens, image_side=clip.image_side
+    )
 
 
 def recipe_of(config: ClipConfig) -> str | None:
@@ -69,14 +75,14 @@ def recipe_of(config: ClipConfig) -> str | None:
     return _short({"model": model, "files": hashes, "open_clip": version("open_clip_torch"), "decoding": DECODING})
 
 
-def remembered(cache: Path, recipe: str) -> Fingerprints | None:
+def remembered(cache: Path, recipe: str) -> ClipFacts | None:
     """What `remember` wrote; None where it did not, or the file was damaged."""
     with suppress(OSError, ValidationError):
-        return Fingerprints.model_validate_json(_memo(cache, recipe).read_text(encoding="utf-8"))
+        return ClipFacts.model_validate_json(_memo(cache, recipe).read_text(encoding="utf-8"))
     return None
 
 
-def remember(cache: Path, recipe: str, found: Fingerprints) -> None:
+def remember(cache: Path, recipe: str, found: ClipFacts) -> None:
     """Write it beside the vectors. A folder that cannot be written costs the next run a loading, and nothing else."""
     with suppress(OSError):
         _memo(cache, recipe).parent.mkdir(parents=True, exist_ok=True)

@@ -67,17 +67,13 @@ class VectorCache:
         """Of every row that is there now. Two rows of one key hold vectors of one content; the first is found."""
         return KeyIndex(np.concatenate([np.empty(0, KEY), *(rows["key"] for rows in self._rows())]))
 
-    def take(self, row_N: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """N × D float32 and which were cut, for rows that an index found."""
-        x_ND, is_cut_N = np.empty((len(row_N), self.dim), dtype=np.float32), np.empty(len(row_N), dtype=bool)
-        start = 0
-        for rows in self._rows():
-            here = np.flatnonzero((row_N >= start) & (row_N < start + len(rows)))
-            for some in np.split(here, range(_ROWS_AT_ONCE, len(here), _ROWS_AT_ONCE)):
-                found = rows[row_N[some] - start]
-                x_ND[some], is_cut_N[some] = found["vector"], found["is_cut"] > 0
-            start += len(rows)
-        return x_ND, is_cut_N
+    def take(self, row_N: np.ndarray) -> np.ndarray:
+        """N × D float32, for rows that an index found."""
+        return self._column("vector", np.empty((len(row_N), self.dim), dtype=np.float32), row_N)
+
+    def are_cut(self, row_N: np.ndarray) -> np.ndarray:
+        """Which of these rows are of texts that the model read the beginning of only."""
+        return self._column("is_cut", np.empty(len(row_N), dtype=np.uint32), row_N) > 0
 
     def add(self, key_N: np.ndarray, x_ND: np.ndarray, is_cut_N: np.ndarray) -> None:
         """Remember N vectors; they reach the disk within `FLUSH_SECONDS` of work or `FLUSH_VECTORS` vectors."""
@@ -118,9 +114,11 @@ class VectorCache:
                 path.unlink()
         self._segments, self._paths = [map_segment(merged, self.dim)], [merged]
 
-    def take_over(self, folder: Path) -> int:
-        """Add the vectors of another folder of the same model and preprocessing that are not here; how many."""
-        other = VectorCache(folder, self.dim)
+    def take_over(self, cache: Path) -> int:
+        """Add what another cache holds of the same model and preprocessing and this one does not; how many vectors."""
+        if self.folder is None:
+            return 0
+        other = VectorCache(cache / self.folder.name, self.dim)
         self.damaged += other.damaged
         index, num_before = self.index(), len(self)
         for rows in other._segments:
@@ -159,6 +157,14 @@ class VectorCache:
                 damaged[path] = str(error)
         self.damaged, self._damaged_paths = tuple(damaged.values()), list(damaged)
         return segments, whole
+
+    def _column(self, name: str, out: np.ndarray, row_N: np.ndarray) -> np.ndarray:
+        start = 0
+        for rows in self._rows():
+            here = np.flatnonzero((row_N >= start) & (row_N < start + len(rows)))
+            out[here] = rows[name][row_N[here] - start]
+            start += len(rows)
+        return out
 
     def _rows(self) -> list[np.ndarray]:
         return [*self._segments, *self._pending]
