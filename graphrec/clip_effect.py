@@ -76,8 +76,8 @@ def cold_recall_effect(
     dataset has neither pictures nor texts or nothing cold is held out.
     """
     pool = build_pool(split, "cold")
-    values = [_per_user(split, pool, clip, k, seed, tuning, device, progress) for clip in (before, after)]
-    arms = [_effect(name, *(one[name] for one in values), seed) for name in ARMS]
+    one, other = (_per_user(split, pool, clip, k, seed, tuning, device, progress) for clip in (before, after))
+    arms = [_effect(name, one[name], other[name], seed) for name in ARMS]
     return ColdRecallEffect(split.train.name, str(before), str(after), pool.description, pool.coverage, arms)
 
 

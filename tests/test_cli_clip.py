@@ -7,6 +7,8 @@ import pytest
 
 from graphrec import cli
 from graphrec.artifact import read_manifest
+from graphrec.clip_fit.pairs import find_pairs
+from graphrec.data.dataset import Dataset
 
 
 @pytest.fixture(autouse=True)
@@ -34,7 +36,14 @@ def test_a_fit_prints_what_it_gained_and_train_takes_the_folder(graphrec, small_
     assert answer["start"] == "small"
     assert answer["after"]["text"]["image_to_text"]["pool"] > 10
     shown = " ".join(err.split())
-    for part in ("held-out pairs", "picture → text", "chance", "bound", "mean R@k of whole texts", "Written to runs/clip"):
+    for part in (
+        "held-out pairs",
+        "picture → text",
+        "chance",
+        "bound",
+        "mean R@k of whole texts",
+        "Written to runs/clip",
+    ):
         assert part in shown
     assert f"Next: graphrec train {small_store} --clip runs/clip" in shown
     assert read_manifest("runs/clip", kind="clip").about["train_pairs"] == answer["train_pairs"]
@@ -49,13 +58,12 @@ def test_a_fit_prints_what_it_gained_and_train_takes_the_folder(graphrec, small_
 
 def test_cold_recall_compares_both_and_keeps_the_cold_items_out_of_the_fit(graphrec, small_store):
     common = ("clip", "fit", small_store, "--epochs", 1, "--batch-size", 32, "--device", "cpu", "--json")
-    all_pairs = json.loads(graphrec(*common, "--out", "all")[1])
     code, out, err = graphrec(*common, "--cold-recall", "--out", "some")
     assert code == 0, err
     answer = json.loads(out)
     left_out = answer["left_out"]["left out on request, with its whole product"]
     assert left_out > 10
-    total = all_pairs["train_pairs"] + all_pairs["held_out_pairs"]
+    total = len(find_pairs([Dataset.load(small_store)]))
     assert answer["train_pairs"] + answer["held_out_pairs"] == total - left_out
     assert [arm["arm"] for arm in answer["cold_recall"]["arms"]] == ["content-untrained", "content"]
     assert "Cold recall of sample-store" in " ".join(err.split())

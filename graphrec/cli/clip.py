@@ -52,7 +52,7 @@ def fit(
     minutes: Annotated[
         float | None, typer.Option(min=0.01, help="Time for training; the first budget spent ends it.")
     ] = None,
-    batch_size: Annotated[int, typer.Option(min=2, help="Pairs that compete with each other in a step.")] = 256,
+    batch_size: Annotated[int, typer.Option(min=2, help="Pairs that compete with each other in a step.")] = 128,
     learning_rate: Annotated[
         float | None,
         typer.Option(
@@ -89,8 +89,8 @@ def fit(
     from graphrec.workflow import open_dataset
 
     screen, progress = screen_and_progress()
-    paths = [None] if not datasets else [*datasets]
-    roots = root or []
+    paths: list[Path | None] = [*datasets] if datasets else [None]
+    roots: list[Path | None] = [*(root or [])]
     if len(roots) not in (0, 1, len(paths)):
         raise typer.BadParameter(
             f"expected one, or one for each of {len(paths)} datasets, got {len(roots)}", param_hint="--root"

@@ -5,7 +5,7 @@ import json
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -121,7 +121,7 @@ def load_pictures(
     clip: LoadedClip, pairs: Pairs, config: ClipConfig, max_bytes: float, progress: Progress = silent
 ) -> Pictures:
     """The pairs' pictures as the model reads them."""
-    side = clip.model.visual.image_size
+    side = cast(Any, clip.model).visual.image_size
     height, width = side if isinstance(side, (tuple, list)) else (side, side)
     decoder = PictureDecoder(clip.preprocess, clip.image_side, config.decode_threads)
     return Pictures(pairs.paths, decoder, (3, height, width), int(max_bytes), progress)

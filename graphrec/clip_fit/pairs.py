@@ -112,7 +112,7 @@ def normalised(title: str) -> str:
 def _table(number: int, dataset: Dataset) -> pd.DataFrame:
     catalogue = dataset.catalogue
     root = catalogue.image_root
-    resolved = None if root is None else root.resolve()
+    resolved = Path() if root is None else root.resolve()
     return pd.DataFrame(
         {
             "dataset": number,

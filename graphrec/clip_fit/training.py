@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -33,7 +34,7 @@ class TrainingConfig(BaseModel, extra="forbid", frozen=True):
     """Passes over the pairs; 20 where no budget is given at all."""
     minutes: PositiveFloat | None = None
     """Time for training itself; decoding the pictures and measuring come on top."""
-    batch_size: int = Field(default=256, ge=2)
+    batch_size: int = Field(default=128, ge=2)
     learning_rate: PositiveFloat | None = None
     """Highest rate, after the warm-up. Not given: 1e-3 from scratch and for models below 20 million weights, else 1e-5,
     which is gentle enough to keep what a large pretrained model knows."""
@@ -74,6 +75,7 @@ class ClipTraining:
         self._clip, self._pairs, self._pictures, self._config, self._device = clip, pairs, pictures, config, device
         # Channels last: convolutions run up to half as long again without it, on CPUs and GPUs alike.
         self._model = clip.model.train().requires_grad_(True).to(memory_format=torch.channels_last)
+        self._logit_scale = cast(torch.Tensor, self._model.logit_scale)
         self._token_TL = clip.tokenize(pairs.texts)
         self._batch_size = min(config.batch_size, len(pairs))
         self._steps_per_epoch = len(pairs) // self._batch_size
@@ -166,12 +168,12 @@ class ClipTraining:
         x_B3HW = augmented(x_B3HW[good_B].to(self._device), generator, self._config.smallest_crop)
         x_B3HW = x_B3HW.contiguous(memory_format=torch.channels_last)
         with self._precision:
-            image_BD = self._model.encode_image(x_B3HW, normalize=True)
-            text_BD = self._model.encode_text(self._token_TL[text_B].to(self._device), normalize=True)
+            image_BD = self._clip.encode_image(x_B3HW, normalize=True)
+            text_BD = self._clip.encode_text(self._token_TL[text_B].to(self._device), normalize=True)
         loss = contrastive_loss(
             image_BD.float(),
             text_BD.float(),
-            self._model.logit_scale.exp(),
+            self._logit_scale.exp(),
             torch.from_numpy(picture_B).to(self._device),
             torch.from_numpy(text_B).to(self._device),
         )
@@ -193,7 +195,7 @@ class ClipTraining:
         self._scaler.step(self._optimizer)
         self._scaler.update()
         with torch.no_grad():
-            self._model.logit_scale.clamp_(0, _LARGEST_SCALE)
+            self._logit_scale.clamp_(0, _LARGEST_SCALE)
 
 
 def default_rate(model: torch.nn.Module, from_scratch: bool) -> float:
