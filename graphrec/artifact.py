@@ -19,7 +19,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, NonNegativeInt, ValidationError
 
-from graphrec.disk import scratch_folder, scratch_path, sync, why_not_written
+from graphrec.disk import scratch_folder, scratch_path, share, sync, why_not_written
 from graphrec.errors import GraphRecError
 from graphrec.locks import locked
 
@@ -199,8 +199,10 @@ def _sha256(path: Path) -> str:
 
 
 def _sync(folder: Path) -> None:
-    """Everything inside, then the folder itself, onto the disk."""
+    """Everything inside, then the folder itself, onto the disk; readable for whom the folder is."""
     for path in sorted(folder.rglob("*"), reverse=True):  # a folder's contents before the folder
+        if path.is_file():
+            share(path)
         sync(path)
     sync(folder)
 

@@ -1,10 +1,10 @@
-"""Scratch files and folders beside the place that they are for, and why the disk refused to take something."""
+"""Scratch folders beside the place that they are for, and why the disk refused to take something."""
 
 import os
 import re
 import secrets
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -17,15 +17,14 @@ def scratch_folder(place: Path) -> Iterator[Path]:
 
     What killed processes left there is deleted; what a living one is still writing is not, because it is locked.
     """
-    with _scratch(place, Path.mkdir) as path:
+    delete_leftovers(place)
+    path, lock = _made_and_locked(place)
+    try:
         yield path
-
-
-@contextmanager
-def scratch_file(place: Path) -> Iterator[Path]:
-    """The same for an empty file."""
-    with _scratch(place, Path.touch) as path:
-        yield path
+    finally:
+        if lock is not None:
+            os.close(lock)
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def scratch_path(place: Path) -> Path:
@@ -41,8 +40,13 @@ def delete_leftovers(place: Path) -> None:
         with suppress(FileNotFoundError):  # its writer has just finished
             lock = try_lock(leftover)
             if lock is not None:  # its writer is dead
-                _delete(leftover)
+                shutil.rmtree(leftover, ignore_errors=True)
                 os.close(lock)
+
+
+def share(path: Path) -> None:
+    """Let others read the file where the system lets them read its folder; some libraries keep it to its owner."""
+    path.chmod(path.parent.stat().st_mode & 0o666)
 
 
 def sync(path: Path) -> None:
@@ -61,28 +65,16 @@ def why_not_written(error: Exception) -> str | None:
     if isinstance(error, OSError):
         if re.fullmatch(r"\d+ requested and \d+ written", str(error)):  # NumPy names no reason
             return "only a part of it could be written, the disk may be full"
-        return error.strerror or str(error)
+        return os.strerror(error.errno) if error.errno else str(error)  # its own words may be the library's
     # safetensors and FAISS have exceptions of their own, with the system's words inside.
     found = re.search(r"I/O error: (.+) \(os error \d+\)|write error in .*\((.+)\)", str(error))
     return (found[1] or found[2]) if found else None
 
 
-@contextmanager
-def _scratch(place: Path, make: Callable[[Path], None]) -> Iterator[Path]:
-    delete_leftovers(place)
-    path, lock = _made_and_locked(place, make)
-    try:
-        yield path
-    finally:
-        if lock is not None:
-            os.close(lock)
-        _delete(path)
-
-
-def _made_and_locked(place: Path, make: Callable[[Path], None]) -> tuple[Path, int | None]:
+def _made_and_locked(place: Path) -> tuple[Path, int | None]:
     while True:
         path = scratch_path(place)
-        make(path)
+        path.mkdir()
         with suppress(FileNotFoundError):
             lock = wait_for_lock(path)
             if path.exists():
@@ -94,10 +86,3 @@ def _made_and_locked(place: Path, make: Callable[[Path], None]) -> tuple[Path, i
 
 def _start_of_scratch(place: Path) -> str:
     return f".{place.name}.writing-"
-
-
-def _delete(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)

@@ -64,9 +64,16 @@ def test_a_new_artifact_replaces_the_old_one_and_leaves_nothing_beside_it(tmp_pa
 
 
 def test_others_may_read_what_the_umask_lets_them(tmp_path):
-    write_artifact(tmp_path / "latest", filled_with("new"), {})
+    def write(folder):
+        filled_with("new")(folder)
+        (folder / "sub" / "b.txt").chmod(0o600)  # as safetensors leaves its files
+
+    write_artifact(tmp_path / "latest", write, {})
     (tmp_path / "plain").mkdir()
+    (tmp_path / "plain" / "b.txt").touch()
     assert (tmp_path / "latest").stat().st_mode == (tmp_path / "plain").stat().st_mode
+    plain = (tmp_path / "plain" / "b.txt").stat().st_mode
+    assert {(tmp_path / "latest" / name).stat().st_mode for name in ("a.txt", "sub/b.txt", "manifest.json")} == {plain}
 
 
 def test_a_link_to_a_run_stays_a_link(tmp_path):
@@ -183,7 +190,7 @@ def test_a_half_deleted_earlier_one_never_comes_back(tmp_path, monkeypatch):
     write_artifact(folder, filled_with("old"), {})
 
     def rmtree(path, **_: Any):
-        (path / "a.txt").unlink()
+        (path / "a.txt").unlink(missing_ok=True)
         raise Killed
 
     monkeypatch.setattr(shutil, "rmtree", rmtree)

@@ -240,11 +240,15 @@ def test_the_file_is_replaced_as_a_whole_and_removed_with_what_was_left_beside_i
     Checkpoint(path, "key").keep("the search", 1, True, {})
     with safe_open(path, framework="pt") as file:
         assert file.metadata()
+    (path.parent / "plain").touch()
+    assert path.stat().st_mode == (path.parent / "plain").stat().st_mode
+    (path.parent / "plain").unlink()
     left = path.parent / f".{path.name}.writing-0123"  # of a process that was killed while it wrote
-    left.write_text("half")
+    left.mkdir()
+    (left / ".tmp").write_text("half")
     Checkpoint(path, "key").keep("the search", 2, True, {})
     assert list(path.parent.iterdir()) == [path]
-    left.write_text("half")
+    left.mkdir()
     remove_checkpoint(path)
     remove_checkpoint(path)
     assert list(path.parent.iterdir()) == []
