@@ -27,6 +27,8 @@ class Position:
     step: int = 0
     seconds: float = 0.0
     """Time spent on the steps so far, over all the processes that took part."""
+    loss: float | None = None
+    """That of the last step."""
 
 
 def checkpoint_path(out: Path) -> Path:

@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
@@ -63,7 +63,7 @@ class TrainingSummary:
     seconds: float
     resumed_at: int
     """The step that this process began with."""
-    last_loss: float
+    last_loss: float | None
 
 
 class ClipTraining:
@@ -92,38 +92,38 @@ class ClipTraining:
         start = Position() if checkpoint is None else read_checkpoint(checkpoint, key, *parts)
         if start.step:
             say(f"Going on after step {start.step:,} ({start.seconds / 60:.1f} minutes), from {checkpoint}.")
-        now, saved_at = (start, math.nan), time.monotonic()
+        now, saved_at = start, time.monotonic()
         # The global generator (dropout) is the caller's; inside, every step sets it.
         with torch.random.fork_rng(devices=[self._device] if self._device.startswith("cuda") else []):
             for now in self._shown(start, progress):
                 if checkpoint is not None and time.monotonic() - saved_at >= self._config.checkpoint_seconds:
-                    _save(checkpoint, key, now[0], parts)
+                    _save(checkpoint, key, now, parts)
                     saved_at = time.monotonic()
         if checkpoint is not None:
-            _save(checkpoint, key, now[0], parts)
+            _save(checkpoint, key, now, parts)
         self._model.eval().requires_grad_(False)
         return TrainingSummary(
-            steps=now[0].step,
-            epochs=now[0].step / self._steps_per_epoch,
-            seconds=now[0].seconds,
+            steps=now.step,
+            epochs=now.step / self._steps_per_epoch,
+            seconds=now.seconds,
             resumed_at=start.step,
-            last_loss=now[1],
+            last_loss=now.loss,
         )
 
-    def _shown(self, start: Position, progress: Progress) -> Iterator[tuple[Position, float]]:
+    def _shown(self, start: Position, progress: Progress) -> Iterator[Position]:
         """The steps with a bar over them: in steps where epochs are the budget, else in seconds."""
         config = self._config
         steps = self._steps(start)
         if config.epoch_budget is not None:
             yield from progress(steps, "Training CLIP", config.epoch_budget * self._steps_per_epoch - start.step)
             return
-        last: list[tuple[Position, float]] = []
+        last: list[Position] = []
 
         def seconds() -> Iterator[int]:
             shown = int(start.seconds)
-            for state in steps:
-                last[:] = [state]
-                while int(state[0].seconds) > shown:
+            for position in steps:
+                last[:] = [position]
+                while int(position.seconds) > shown:
                     shown += 1
                     yield shown
 
@@ -132,7 +132,7 @@ class ClipTraining:
             yield last[0]
         yield from last
 
-    def _steps(self, start: Position) -> Iterator[tuple[Position, float]]:
+    def _steps(self, start: Position) -> Iterator[Position]:
         position = start
         order_P = np.arange(len(self._pairs))
         epoch = -1
@@ -143,8 +143,9 @@ class ClipTraining:
                 order_P = np.random.default_rng([self._config.seed, 1, epoch]).permutation(len(self._pairs))
             first = position.step % self._steps_per_epoch * self._batch_size
             loss = self._step(order_P[first : first + self._batch_size], position.step, share)
-            position = replace(position, step=position.step + 1, seconds=position.seconds + time.perf_counter() - began)
-            yield position, loss
+            seconds = position.seconds + time.perf_counter() - began
+            position = Position(position.step + 1, seconds, loss)
+            yield position
 
     def _spent(self, position: Position) -> float:
         """Share of the budget that is used up, by whichever budget is further on."""

@@ -86,6 +86,7 @@ def test_a_fit_goes_on_from_its_checkpoint_to_the_same_weights_bit_for_bit(shop,
         torch.rand(3)  # another state of the global generator
     report = fit_clip([shop], config, out, say=said.append)
     assert report.summary.resumed_at > 2
+    assert report.summary.last_loss > 0
     assert len(said) == 2
     assert "Going on after step" in said[0]
     assert is_same(weights(tmp_path / "alone"), weights(out))
@@ -179,3 +180,25 @@ def test_nothing_else_is_overwritten_and_nothing_to_learn_is_said(shop, config, 
     empty = replace(shop, catalogue=replace(catalogue, image=np.full(70, "", dtype=object)))
     with pytest.raises(GraphRecError, match="No item of colours has both a picture and a text"):
         fit_clip([empty], config, tmp_path / "clip")
+
+
+def test_other_kinds_of_models_are_trained_and_read_back_too(shop, config, tiny, tmp_path):
+    """A text tower of its own (as SigLIP has, with its bias), and a ResNet, whose running means are no parameters."""
+    folder = Path(tiny.model.removeprefix("local-dir:"))
+    for name in ("siglip", "resnet"):
+        about = json.loads((folder / "open_clip_config.json").read_text())
+        if name == "siglip":
+            about["model_cfg"] |= {"custom_text": True, "init_logit_bias": -10.0, "init_logit_scale": 2.3}
+        else:
+            about["model_cfg"]["vision_cfg"] = {"image_size": 32, "layers": [1, 1, 1, 1], "width": 8, "head_width": 8}
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "open_clip_config.json").write_text(json.dumps(about))
+        start = parse_clip(str(tmp_path / name))
+        one = config.model_copy(update={"clip": start, "half_precision": False})
+        fit_clip([shop], one, tmp_path / "alone")
+        out = tmp_path / f"{name}-fitted"
+        with pytest.raises(KeyboardInterrupt):
+            fit_clip([shop], one, out, progress=stop_after(2))
+        fit_clip([shop], one, out)
+        assert is_same(weights(tmp_path / "alone"), weights(out))
+        assert ClipEncoder(parse_clip(str(out))).encode_texts(["red"]).shape == (1, 16)
