@@ -15,11 +15,12 @@ from PIL import Image
 
 from graphrec.data.pictures import FORMATS, has_too_many_pixels, read_picture, why_not_opened
 from graphrec.errors import GraphRecError
+from graphrec.features.rgb import as_rgb
 
 _LARGE_PIXELS = 16_000_000
 _DRAFT_FACTOR = 4
 """A JPEG is decoded at a smaller scale only where each side stays this many times what the encoder reads."""
-DECODING = f"1, draft {_DRAFT_FACTOR}"
+DECODING = f"2, draft {_DRAFT_FACTOR}"
 """Changes whenever the same bytes come to another tensor: vectors of before are not those of now."""
 
 Preprocess = Callable[[Image.Image], torch.Tensor]
@@ -53,9 +54,9 @@ class PictureDecoder:
                     return "too many pixels"
                 image.draft("RGB", self._draft_size)
                 if image.width * image.height <= _LARGE_PIXELS:
-                    return self._preprocess(image.convert("RGB"))
+                    return self._preprocess(as_rgb(image))
                 with self._one_large_at_a_time:  # memory: a hundred million pixels are 400 MB
-                    return self._preprocess(image.convert("RGB"))
+                    return self._preprocess(as_rgb(image))
         except GraphRecError:  # of the preprocessing, whose model cannot be loaded
             raise
         except Exception:

@@ -6,6 +6,7 @@ import numpy as np
 from PIL import Image, ImageFilter, ImageOps
 
 from graphrec.data.pictures import FORMATS, picture_problem
+from graphrec.features.rgb import as_rgb
 
 _SIDE = 512
 """Longer side of what is altered: more than a CLIP reads."""
@@ -21,7 +22,7 @@ def altered_picture(path: Path, rng: np.random.Generator) -> Image.Image | None:
     try:
         with Image.open(path, formats=FORMATS) as image:
             image.draft("RGB", (_SIDE, _SIDE))
-            picture = image.convert("RGB")
+            picture = as_rgb(image)
     except Exception:  # decoders raise whatever their format's parser stumbles over
         return None
     picture.thumbnail((_SIDE, _SIDE))
