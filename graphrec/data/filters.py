@@ -18,6 +18,8 @@ from graphrec.errors import GraphRecError
 
 _SHOWN = 8
 """Values named in a message where none is close."""
+_COMPARED = 20_000
+"""Up to so many ids are compared with an unknown one, to name a close one."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,9 @@ def item_indices(catalogue: Catalogue, ids: tuple[str, ...], asked: str) -> np.n
     items = catalogue.id_index.get_indexer(pd.Index(ids, dtype=object))
     if (items < 0).any():
         unknown = ids[int(np.argmin(items))]
-        raise GraphRecError(f"{asked}: unknown item {unknown!r}; {close_names(unknown, catalogue.item_ids)}")
+        is_small = len(catalogue) <= _COMPARED
+        hint = close_names(unknown, catalogue.item_ids) if is_small else "expected ids from the catalogue."
+        raise GraphRecError(f"{asked}: unknown item {unknown!r}; {hint}")
     return items
 
 
@@ -124,15 +128,15 @@ def _meets(attributes: Attributes, condition: str) -> np.ndarray:
 
 def _split(attributes: Attributes, condition: str) -> tuple[str, str]:
     name = max((one for one in attributes.names if condition.startswith(f"{one}=")), key=len, default=None)
-    if name is not None:
-        return name, condition[len(name) + 1 :].strip()
-    name, equals, values = condition.partition("=")
-    name = name.strip()
-    if not equals or not name:
+    if name is None:
+        name, equals, values = (one.strip() for one in condition.partition("="))
+    else:  # a name may itself hold a "="
+        equals, values = "=", condition[len(name) + 1 :].strip()
+    if not equals or not name or not values:
         raise GraphRecError(f"--where {condition}: expected name=value, such as category=shoes or price=10..50.")
-    if name in attributes.names:
-        return name, values.strip()
-    raise GraphRecError(f"--where {condition}: no attribute {name!r}; {close_names(name, attributes.names)}")
+    if name not in attributes.names:
+        raise GraphRecError(f"--where {condition}: no attribute {name!r}; {close_names(name, attributes.names)}")
+    return name, values
 
 
 def _wanted(name: str, values: str, known: set[str]) -> set[str]:

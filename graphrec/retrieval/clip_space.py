@@ -59,9 +59,9 @@ class Part:
 class ClipSpace:
     """The catalogue's rows with what a query needs to be held against them.
 
-    An item without one of two blocks gets the one that a ridge from the other block predicts (fitted on the items that
-    have both; where these are few, its own block counts for both): left at zero it would stand in the middle of every
-    ranking, however well the block that it has fits. An item without either is a row of zeros.
+    An item without one of two blocks gets the one that a ridge from the other block predicts, fitted on the items that
+    have both; where these are few, the other block itself, if both are of one space. Left at zero it would stand in the
+    middle of every ranking, however well the block that it has fits. An item without either is a row of zeros.
     """
 
     vectors_IE: np.ndarray
@@ -85,7 +85,7 @@ class ClipSpace:
                 centred_RD = modality.x_IF[rows] - block.mean_D
                 part_ID[rows] = np.where(block.has_I[rows, None], centred_RD, 0.0)
         if len(blocks) == 2:
-            _impute(*_split(vectors_IE, dims), *(block.has_I for block in blocks.values()))
+            _impute(*_split(vectors_IE, dims), *(block.has_I for block in blocks.values()), is_shared)
         return cls(vectors_IE, blocks, is_shared)
 
     def __len__(self) -> int:
@@ -186,7 +186,9 @@ def _block(modality: Modality) -> Block:
     return Block(modality.present_I.copy(), mean_D, moment_DD)
 
 
-def _impute(image_ID: np.ndarray, text_ID: np.ndarray, has_image_I: np.ndarray, has_text_I: np.ndarray) -> None:
+def _impute(
+    image_ID: np.ndarray, text_ID: np.ndarray, has_image_I: np.ndarray, has_text_I: np.ndarray, is_shared: bool
+) -> None:
     """Fill the missing block of the items that have only one, in place."""
     both = np.flatnonzero(has_image_I & has_text_I)
     for known_ID, missing_ID, alone_I in (
@@ -196,10 +198,12 @@ def _impute(image_ID: np.ndarray, text_ID: np.ndarray, has_image_I: np.ndarray, 
         alone = np.flatnonzero(alone_I)
         if not len(alone):
             continue
-        if len(both) < _ENOUGH_PAIRS:
-            known_ID[alone] *= 2
+        if len(both) >= _ENOUGH_PAIRS:
+            map_DD = _ridge(known_ID, missing_ID, both)
+        elif is_shared:
+            map_DD = np.eye(known_ID.shape[1])
+        else:
             continue
-        map_DD = _ridge(known_ID, missing_ID, both)
         for rows in _chunks(len(alone)):
             missing_ID[alone[rows]] = known_ID[alone[rows]].astype(np.float64) @ map_DD
 

@@ -106,7 +106,8 @@ class Searcher:
                 vectors[kind] += [] if vector_D is None else [vector_D]
         parts = [Part(kind, np.mean(vectors[kind], axis=0)) for kind in KINDS if vectors[kind]]
         if query.but or query.without:
-            parts.append(Part("text", self._direction(query), self._config.but_strength * len(parts), is_direction=True))
+            strength = self._config.but_strength * len(parts)
+            parts.append(Part("text", self._direction(query), strength, is_direction=True))
         return parts
 
     def _direction(self, query: SearchQuery) -> np.ndarray:

@@ -1,0 +1,105 @@
+"""`graphrec search` and the filters of `graphrec recall`, as a user types them."""
+
+import json
+import sys
+
+import pytest
+
+from graphrec import cli
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path, monkeypatch):
+    """No command runs in the repository."""
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def graphrec(monkeypatch, capsys):
+    """Run a command line as the installed script would: (exit code, standard output, standard error)."""
+
+    def run(*arguments: object):
+        monkeypatch.setattr(sys, "argv", ["graphrec", *map(str, arguments)])
+        with pytest.raises(SystemExit) as caught:
+            cli.main()
+        return caught.value.code or 0, *capsys.readouterr()
+
+    return run
+
+
+@pytest.fixture
+def search(graphrec, saved_run):
+    return lambda *arguments: graphrec("search", "--run", saved_run, *arguments)
+
+
+def records(answer):
+    code, out, err = answer
+    assert code == 0, err
+    return json.loads(out)
+
+
+def failure(answer):
+    code, out, err = answer
+    assert code == 1, err
+    assert out == ""
+    (line,) = err.splitlines()
+    assert line.startswith("graphrec: ")
+    return line
+
+
+def test_a_search_prints_a_table_with_what_the_scores_consist_of(search):
+    code, out, err = search("--text", "red dress", "-k", 3)
+    assert code == 0, err
+    header = next(line for line in out.splitlines() if "score" in line)
+    assert header.split() == ["#", "item", "title", "score", "picture", "text", "degree", "site"]
+    assert sum(line.strip().startswith(("1 ", "2 ", "3 ")) for line in out.splitlines()) == 3
+
+
+def test_text_picture_items_and_filters_go_together(search, fitted, small_store):
+    catalogue = fitted.train_.catalogue
+    ids = [str(one) for one in catalogue.item_ids[:2]]
+    picture = next((small_store / "images").glob("*.png"))
+    found = records(
+        search(
+            "--text", "hat", "--image", picture, "--items", ",".join(ids), "--not", "blue", "--weights",
+            "text=0.4,image=0.6", "--rerank", 50, "--site", "harbour", "--where", "price=..90", "--exclude",
+            catalogue.item_ids[5], "-k", 4, "--json",
+        )
+    )  # fmt: skip
+    assert [row["rank"] for row in found] == [1, 2, 3, 4]
+    assert {row["site"] for row in found} == {"harbour"}
+    assert not {*ids, str(catalogue.item_ids[5])} & {row["item_id"] for row in found}
+    table = fitted.search(items=ids[0], but="red", k=2)
+    but = records(search("--items", ids[0], "--but", "red", "-k", 2, "--json"))
+    assert [row["item_id"] for row in but] == list(table["item_id"])
+
+
+def test_recall_takes_the_same_filters(graphrec, saved_run, fitted):
+    user = fitted.train_.user_ids[4]
+    rows = records(graphrec("recall", "--run", saved_run, "--user", user, "--site", "meadow", "-k", 500, "--json"))
+    everything = fitted.recommend([str(user)], 1000)
+    sites = dict(zip(fitted.train_.catalogue.item_ids, fitted.train_.catalogue.site, strict=True))
+    assert [row["item_id"] for row in rows] == [i for i in everything["item_id"] if sites[i] == "meadow"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--text", " "], "text is empty"),
+        (["--image", "none.png"], "Picture none.png: missing"),
+        (["--items", "no-such"], "unknown item 'no-such'"),
+        (["--text", "hat", "--but", "red"], "--but changes a picture or items"),
+        (["--text", "hat", "--weights", "text"], "expected text=0.9,image=0.1"),
+        (["--text", "hat", "--where", "category=dres"], "No category 'dres'; did you mean 'dress'?"),
+        (["--text", "hat", "--where", "price=9000.."], "--where price=9000.. leaves 0 of the"),
+        (["--text", "hat", "--site", "harbor"], "No site 'harbor'; did you mean 'harbour'?"),
+        (["--text", "hat", "--run", "runs/none"], "There is no run at runs/none"),
+    ],
+)
+def test_a_mistake_is_one_line(search, arguments, told):
+    assert told in failure(search(*arguments))
+
+
+@pytest.mark.parametrize("arguments", [[], ["--but", "red"], ["--text", "hat", "--rerank", "few"], ["-k", "0"]])
+def test_a_usage_error_is_exit_code_2(search, arguments):
+    assert search(*arguments)[0] == 2
