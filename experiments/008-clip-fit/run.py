@@ -154,7 +154,7 @@ def main() -> None:
         )
         split = cold_split(hm)
         covered, *_ = fashion_clip_articles(arguments.root, hm)
-        exclude = {*cold_item_ids(split), *covered["article_id"]}
+        exclude = [(0, item_id) for item_id in (*cold_item_ids(split), *covered["article_id"])]
         training = TrainingConfig(minutes=arguments.minutes, batch_size=BATCH_SIZE)
         report = fit_clip(
             [hm, products], ClipFitConfig(training=training), OUT, exclude=exclude, progress=shown, say=print

@@ -104,7 +104,7 @@ def fit(
         seed=seed, epochs=epochs, minutes=minutes, batch_size=batch_size, learning_rate=learning_rate
     )
     config = ClipFitConfig(clip=start, from_scratch=from_scratch, held_out=held_out, training=training)
-    exclude = cold_item_ids(split) if split else ()
+    exclude = [(0, item_id) for item_id in cold_item_ids(split)] if split else []
     report = fit_clip(opened, config, out, on, exclude, restart, progress, partial(screen.print, markup=False))
     result = report.to_json()
     for part in fit_parts(report):

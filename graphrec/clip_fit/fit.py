@@ -75,7 +75,7 @@ def fit_clip(
     config: ClipFitConfig,
     out: Path,
     device: str = "cpu",
-    exclude: Collection[str] = (),
+    exclude: Collection[tuple[int, str]] = (),
     restart: bool = False,
     progress: Progress = silent,
     say: Say = unsaid,
@@ -83,8 +83,8 @@ def fit_clip(
     """Train a CLIP on the pairs of the datasets and write it to the folder `out`, which open_clip reads.
 
     A fit that was killed goes on from its checkpoint when it is called again with the same arguments, unless `restart`.
-    On a CPU, and with epochs as the only budget, the end is the same bit for bit. Items of `exclude` (ids) and their
-    products are neither learned from nor measured on.
+    On a CPU, and with epochs as the only budget, the end is the same bit for bit. Items of `exclude`, (position of
+    the dataset, item id), and their products are neither learned from nor measured on.
 
     Raises GraphRecError where there are no pairs, the model cannot be loaded, or `out` holds something else.
     """

@@ -72,16 +72,20 @@ class Pairs:
         return self.take(~is_held_P), self.take(is_held_P)
 
 
-def find_pairs(datasets: Sequence[Dataset], exclude: Collection[str] = (), progress: Progress = silent) -> Pairs:
+def find_pairs(
+    datasets: Sequence[Dataset], exclude: Collection[tuple[int, str]] = (), progress: Progress = silent
+) -> Pairs:
     """The items that have a text and a readable picture header, over all datasets.
 
-    Whole products that hold an item of `exclude` (ids) are left out. Raises GraphRecError where no pair is found.
+    Whole products that hold an item of `exclude`, (position of the dataset, item id), are left out. Raises
+    GraphRecError where no pair is found.
     """
     tables = [_table(number, dataset) for number, dataset in enumerate(datasets)]
     table = pd.concat(tables, ignore_index=True)
     product_N = _products(table)
     reason_N = _why_not(table, progress)
-    excluded_N = np.isin(product_N, product_N[table["item_id"].isin(list(exclude)).to_numpy()])
+    names_it_N = pd.MultiIndex.from_frame(table[["dataset", "item_id"]]).isin(list(exclude))
+    excluded_N = np.isin(product_N, product_N[names_it_N])
     reason_N[(reason_N == "") & excluded_N] = "left out on request, with its whole product"
     names, counts = np.unique(reason_N[reason_N != ""], return_counts=True)
     table, product_N = table[reason_N == ""], product_N[reason_N == ""]

@@ -72,11 +72,12 @@ def test_what_is_excluded_goes_with_its_whole_product(shop):
     title = catalogue.title.copy()
     title[8] = title[50]
     changed = replace(shop, catalogue=replace(catalogue, title=title))
-    pairs = find_pairs([changed], exclude=[catalogue.item_ids[50]])
+    pairs = find_pairs([changed], exclude=[(0, catalogue.item_ids[50])])
     names = {path.name for path in pairs.paths}
     assert len(pairs) == 68
     assert names.isdisjoint({"8.png", "50.png"})
     assert pairs.left_out == {"left out on request, with its whole product": 2}
+    assert len(find_pairs([shop, shop], exclude=[(1, "i003"), (0, "no such item")])) == 138
 
 
 def test_a_catalogue_without_pairs_or_products_to_split_is_refused(shop, tmp_path, make_shop):
