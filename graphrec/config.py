@@ -2,17 +2,17 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import yaml
-from pydantic import BaseModel, Field, NonNegativeInt, ValidationError
+from pydantic import BaseModel, Field, NonNegativeInt, ValidationError, model_validator
 
-from graphrec.data.dataset_yaml import one_line
+from graphrec.data.dataset_yaml import one_line, read_settings
 from graphrec.errors import GraphRecError
 from graphrec.features.clip import parse_clip
 from graphrec.features.extract import FeaturesConfig
 from graphrec.models.graph_model import ModelConfig
-from graphrec.retrieval.item_index import IndexConfig
+from graphrec.retrieval.item_index import IndexConfig, check_factory
 from graphrec.search.config import SearchConfig
 
 
@@ -41,14 +41,25 @@ class GraphRecConfig(BaseModel, extra="forbid", frozen=True):
 
         Raises GraphRecError in one line that names the file and every unknown key or wrong value.
         """
-        settings = {} if path is None else _read_yaml(path)
+        settings = {} if path is None else read_settings(path)
+        config = cls._validated(
+            settings, str(path)
+        )  # before the overrides: each mistake is blamed on its place
         for override in overrides:
             _set(settings, override)
+        return cls._validated(settings, "--set") if overrides else config
+
+    @classmethod
+    def _validated(cls, settings: dict[str, Any], where: str) -> "GraphRecConfig":
         try:
             return cls.model_validate(settings)
         except ValidationError as error:
-            where = "--set" if path is None else str(path)
-            raise GraphRecError(f"{where}: {one_line(error, cls)}.") from None
+            raise GraphRecError(f"{where}: {one_line(error, cls)}") from None
+
+    @model_validator(mode="after")
+    def _index_can_be_built(self) -> Self:
+        check_factory(self.index.factory, self.model.encoder.dim + 1)
+        return self
 
     def with_clip(self, name: str) -> "GraphRecConfig":
         """The same settings with the CLIP that one word names, see `parse_clip`; batch size and threads stay."""
@@ -59,18 +70,6 @@ class GraphRecConfig(BaseModel, extra="forbid", frozen=True):
     def to_yaml(self) -> str:
         """Every setting with its value, resolved."""
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
-
-
-def _read_yaml(path: Path) -> dict[str, Any]:
-    try:
-        settings = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise GraphRecError(f"{path}: cannot be read: {error}.") from None
-    except yaml.YAMLError as error:
-        raise GraphRecError(f"{path}: not valid YAML: {' '.join(str(error).split())}.") from None
-    if not isinstance(settings, dict | None):
-        raise GraphRecError(f"{path}: expected keys with values, got {type(settings).__name__}.")
-    return settings or {}
 
 
 def _set(settings: dict[str, Any], override: str) -> None:

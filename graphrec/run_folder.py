@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,9 +17,10 @@ from graphrec.artifact import read_manifest, write_artifact
 from graphrec.config import GraphRecConfig
 from graphrec.data.catalogue import Attributes, Catalogue
 from graphrec.data.dataset import Dataset, SetAside, Truth
+from graphrec.data.description import DatasetDescription
 from graphrec.data.fingerprint import fingerprint
 from graphrec.data.interactions import Interactions
-from graphrec.data.set_aside import write_set_aside
+from graphrec.data.set_aside import read_set_aside, write_set_aside
 from graphrec.features.extract import ItemFeatures
 from graphrec.features.storage import read_features, write_features
 from graphrec.models.graph_model import FittedChoices, GraphModel
@@ -27,6 +29,7 @@ from graphrec.models.scoring import QueryScale
 from graphrec.retrieval.item_index import ItemIndex
 from graphrec.search.clip_index import ClipIndex
 
+SET_ASIDE = "set_aside.csv"
 _ARRAYS: dict[str, Callable[[GraphModel], np.ndarray]] = {
     "served": lambda model: model.served_ID,
     "content": lambda model: model.content_ID,
@@ -113,7 +116,7 @@ def _write_files(run: Run, folder: Path) -> None:
     if run.clip is not None:
         run.clip.save(folder)
     if len(run.train.set_aside):
-        write_set_aside(run.train.set_aside, folder / "set_aside.csv")
+        write_set_aside(run.train.set_aside, folder / SET_ASIDE)
     (folder / "held_out").mkdir()
     for name, truth in run.held_out.items():
         _write_truth(truth, folder / "held_out" / f"{name}.parquet")
@@ -144,7 +147,14 @@ def _write_dataset(dataset: Dataset, folder: Path) -> None:
         "site_index": events.site_index_E,
     }
     pq.write_table(pa.table(table), folder / "interactions.parquet")
-    about = {"name": dataset.name, "site_names": list(dataset.site_names)}
+    about = {
+        "name": dataset.name,
+        "site_names": list(dataset.site_names),
+        "description": dataset.description.model_dump(mode="json", exclude_defaults=True),
+        "left_out": dataset.set_aside.left_out,
+        "notes": list(dataset.set_aside.notes),
+        "warnings": list(dataset.set_aside.warnings),
+    }
     (folder / "dataset.json").write_text(json.dumps(about, indent=2), encoding="utf-8")
 
 
@@ -182,8 +192,16 @@ def _read_dataset(folder: Path) -> Dataset:
             timestamp_E=events["timestamp"].to_numpy(),
             site_index_E=events["site_index"].to_numpy(),
         ),
-        set_aside=SetAside(),
+        set_aside=_read_set_aside(folder, about),
+        description=DatasetDescription.model_validate(about.get("description", {})),
     )
+
+
+def _read_set_aside(folder: Path, about: dict[str, Any]) -> SetAside:
+    path = folder / SET_ASIDE
+    told = {name: tuple(about.get(name, ())) for name in ("notes", "warnings")}
+    rows = read_set_aside(path) if path.is_file() else SetAside().rows
+    return SetAside(rows=rows, left_out=about.get("left_out", {}), **told)
 
 
 def _columns(items: pa.Table, kind: str) -> list[tuple[str, str]]:

@@ -65,7 +65,7 @@ def test_the_resolved_settings_name_every_setting():
 def test_an_unknown_key_names_its_file_and_the_nearest_known_key(tmp_path):
     path = written(tmp_path, "model:\n  encoder:\n    dims: 3\n")
     message = load_error(path)
-    assert message == f"{path}: model.encoder.dims: unknown key, did you mean dim?."
+    assert message == f"{path}: model.encoder.dims: unknown key, did you mean dim?"
     assert "model.training.max_epoch: unknown key, did you mean max_epochs?" in load_error(
         None, ["model.training.max_epoch=3"]
     )
@@ -124,3 +124,27 @@ def test_the_example_of_the_defaults_holds_the_defaults():
         pytest.skip("no configs/default.yaml")
     assert GraphRecConfig.load(path) == GraphRecConfig()
     assert yaml.safe_load(path.read_text(encoding="utf-8")) == GraphRecConfig().model_dump(mode="json")
+
+
+def test_a_key_that_stands_twice_is_refused(tmp_path):
+    path = written(tmp_path, "model:\n  encoder: {dim: 8}\nseed: 1\nmodel: {}\n")
+    assert "key 'model' stands twice" in load_error(path)
+
+
+def test_a_mistake_is_blamed_on_the_place_where_it_stands(tmp_path):
+    path = written(tmp_path, "seed: 1\n")
+    assert load_error(path, ["seeed=3"]) == "--set: seeed: unknown key, did you mean seed?"
+    assert load_error(written(tmp_path, "seeed: 1\n"), ["seed=3"]).startswith(f"{path}: seeed")
+
+
+def test_a_missing_file_is_told_in_words(tmp_path):
+    assert load_error(tmp_path / "none.yaml") == f"{tmp_path / 'none.yaml'}: cannot be read: No such file or directory."
+
+
+@pytest.mark.parametrize(
+    "factory", ["Flatt", "IVF", "PQ4", "LSH", ""]
+)  # 65 numbers do not fall into 4 parts; LSH knows no inner product
+def test_an_index_that_cannot_be_built_is_refused_before_anything_is_trained(factory):
+    message = load_error(None, ["model.encoder.dim=64", f"index.factory='{factory}'"])
+    assert message.startswith(f"--set: index.factory: FAISS cannot build {factory!r} over vectors of dimension 65 (")
+    GraphRecConfig.load(None, ["model.encoder.dim=64", "index.factory=PQ5"])

@@ -153,10 +153,17 @@ def test_everything_that_answers_need_survives_the_round_trip(loaded, tmp_path):
             assert getattr(run.held_out[name], array).tolist() == getattr(truth, array).tolist()
 
 
-def test_rows_set_aside_are_kept_beside_the_run(saved_run, small_dataset):
-    kept = pd.read_csv(saved_run / "set_aside.csv", dtype=str)
-    assert len(kept) == len(small_dataset.set_aside) > 0
-    assert list(kept["reason"]) == list(small_dataset.set_aside.rows["reason"])
+def test_what_the_loader_said_and_was_told_is_kept_with_the_run(loaded, small_dataset, tmp_path):
+    """Also when a run that was read is written again."""
+    loaded.save(tmp_path / "again")
+    for run in (loaded.train_, read_run(tmp_path / "again").train):
+        assert len(run.set_aside) > 0
+        pd.testing.assert_frame_equal(run.set_aside.rows, small_dataset.set_aside.rows)
+        assert run.set_aside.left_out == small_dataset.set_aside.left_out
+        assert run.set_aside.left_out["rating below 3"] > 0
+        assert run.set_aside.notes == small_dataset.set_aside.notes
+        assert run.description == small_dataset.description
+        assert run.description.interaction_files[0].events["wishlist"] == 0.5
 
 
 def test_a_run_of_a_newer_format_is_refused(run_copy):

@@ -50,10 +50,13 @@ def train(
     screen, progress = screen_and_progress()
     resolved = GraphRecConfig.load(config, settings or ())
     resolved = resolved if clip is None else resolved.with_clip(clip)
+    chosen_device = checked_device(device)
     data = open_dataset(dataset, root, progress)
     say = partial(screen.print, markup=False, soft_wrap=True)
+    for warning in data.set_aside.warnings:
+        screen.print(f"! {warning}", style="yellow", markup=False)
     where = chosen_cache(cache, no_cache)
-    model = train_run(data, resolved, out, hold_out, checked_device(device), progress, restart, say, where)
+    model = train_run(data, resolved, out, hold_out, chosen_device, progress, restart, say, where)
     print_notes(screen, model.features_.notes)
     print_choices(screen, model.model_.choices)
     if len(data.set_aside):

@@ -1,7 +1,7 @@
 """What a dataset holds and what its owner should know before anything is trained."""
 
 from collections import Counter
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import numpy as np
@@ -10,10 +10,11 @@ from pydantic import BaseModel, ConfigDict
 
 from graphrec.data.dataset import Dataset, Truth
 from graphrec.data.events import DUPLICATE
-from graphrec.data.pictures import picture_problem
+from graphrec.data.pictures import picture_problem, stays_inside
 from graphrec.progress import Progress, silent
 
 _MAX_NAMED = 10
+_CLOCKS_DIFFER = timedelta(days=1)
 _DEGREE_BINS = {"0": 0, "1-2": 2, "3-5": 5, "6-20": 20, ">20": np.inf}
 """Label → largest degree that it counts."""
 
@@ -108,6 +109,9 @@ class CheckReport(_Part):
     last_event: str | None
     """ISO, UTC; None without timestamps."""
     events_without_time: int
+    events_in_the_future: int
+    items_without_content: int
+    """Items without picture, text, attribute or own vector."""
     titles: Coverage
     texts: Coverage
     pictures: Pictures
@@ -146,6 +150,8 @@ def check(dataset: Dataset, verify_images: bool = True, progress: Progress = sil
         first_event=first,
         last_event=last,
         events_without_time=int(np.isnan(inter.timestamp_E).sum()),
+        events_in_the_future=int((inter.timestamp_E > (datetime.now(UTC) + _CLOCKS_DIFFER).timestamp()).sum()),
+        items_without_content=int((~_has_content(dataset)).sum()),
         titles=_coverage(dataset.catalogue.title != ""),
         texts=_coverage(dataset.catalogue.text != ""),
         pictures=_pictures(dataset, verify_images, progress),
@@ -158,7 +164,7 @@ def check(dataset: Dataset, verify_images: bool = True, progress: Progress = sil
         notes=dataset.set_aside.notes,
         warnings=(),
     )
-    return report.model_copy(update={"warnings": tuple(_warnings(report))})
+    return report.model_copy(update={"warnings": (*_warnings(report), *dataset.set_aside.warnings)})
 
 
 def _histogram(degree: np.ndarray) -> dict[str, int]:
@@ -214,6 +220,20 @@ def _attribute_coverage(dataset: Dataset) -> dict[str, Coverage]:
     return coverage | {name: _coverage(~np.isnan(values)) for name, values in attributes.numeric.items()}
 
 
+def _has_content(dataset: Dataset) -> np.ndarray:
+    catalogue = dataset.catalogue
+    has_I = (catalogue.text != "") | (catalogue.image != "")
+    for values in catalogue.attributes.categorical.values():
+        has_I |= values != ""
+    for lists in catalogue.attributes.multi_valued.values():
+        has_I |= np.array([bool(values) for values in lists], dtype=bool)
+    for numbers in catalogue.attributes.numeric.values():
+        has_I |= ~np.isnan(numbers)
+    for name in dataset.own_vectors:
+        has_I |= _has_vector(dataset, name)
+    return has_I
+
+
 def _has_vector(dataset: Dataset, modality: str) -> np.ndarray:
     own = pd.Index(dataset.own_vectors[modality].ids, dtype=object)
     return own.get_indexer(dataset.catalogue.id_index) >= 0
@@ -230,17 +250,19 @@ def _pictures(dataset: Dataset, verify: bool, progress: Progress) -> Pictures:
     if not verify or catalogue.image_root is None:
         usable = None if is_named_I.any() else _coverage(is_named_I)
         return Pictures(named=_coverage(is_named_I), usable=usable, problems={}, examples=())
+    root = catalogue.image_root.resolve()
     is_usable_I = is_named_I.copy()
     problems: Counter[str] = Counter()
     examples: list[PictureProblem] = []
     for item in progress(np.flatnonzero(is_named_I).tolist(), "Looking at pictures"):
-        problem = picture_problem(catalogue.image_root / catalogue.image[item])
+        path = catalogue.image_root / catalogue.image[item]
+        problem = picture_problem(path) if stays_inside(root, path) else "leaves the dataset folder through a link"
         if problem is not None:
             is_usable_I[item] = False
             problems[problem] += 1
             if problems[problem] <= _MAX_NAMED:
-                path = catalogue.image[item]
-                examples.append(PictureProblem(item_id=catalogue.item_ids[item], path=path, problem=problem))
+                named = catalogue.image[item]
+                examples.append(PictureProblem(item_id=catalogue.item_ids[item], path=named, problem=problem))
     return Pictures(
         named=_coverage(is_named_I),
         usable=_coverage(is_usable_I),
@@ -285,6 +307,11 @@ def _content_warnings(report: CheckReport) -> list[str]:
     for problem, count in report.pictures.problems.items():
         named = [example.path for example in report.pictures.examples if example.problem == problem][:3]
         lines.append(f"{_count(count, 'picture', 'pictures')} cannot be used: {problem} (such as {', '.join(named)}).")
+    if report.items_without_content:
+        lines.append(
+            f"{_count(report.items_without_content, 'item has', 'items have')} no picture, text, attribute or vector: "
+            "while they are new, nothing tells them apart."
+        )
     if not report.attributes:
         lines.append("The items have no attributes.")
     for name, coverage in report.own_vectors.items():
@@ -307,6 +334,11 @@ def _interaction_warnings(report: CheckReport) -> list[str]:
         lines.append("There are no timestamps: a temporal split is not possible.")
     elif report.events_without_time:
         lines.append(f"{_count(report.events_without_time, 'event has', 'events have')} no timestamp.")
+    if report.events_in_the_future:
+        lines.append(
+            f"{_count(report.events_in_the_future, 'event lies', 'events lie')} in the future, up to "
+            f"{report.last_event}: is the unit or the time zone right?"
+        )
     if report.user_degree["1-2"] + report.user_degree["0"] == report.users and report.pairs <= report.users:
         lines.append("Every user has one item at most: there is nothing to learn from what people take together.")
     touched = report.items - report.cold_items

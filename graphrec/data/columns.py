@@ -28,15 +28,19 @@ def resolve_columns(
     columns: Mapping[str, str],
     required: Sequence[str],
     optional: Sequence[str],
-    section: str,
+    section: str | None,
     collector: SetAsideCollector,
 ) -> dict[str, str]:
     """graphrec's name → the file's column, for every required and every optional column that exists.
 
-    `section` is the part of dataset.yaml that describes this file. A column that looks like an optional one under
-    another name is noted. Raises GraphRecError where a mapped or a required column does not exist.
+    `section` is the part of dataset.yaml that describes this file; None for a file that stands alone, where a mapped
+    column may also have graphrec's name. A column that looks like an optional one under another name is noted. Raises
+    GraphRecError where a mapped or a required column does not exist.
     """
-    require_columns(table, columns.values(), section)
+    if section is None:
+        columns = {name: column for name, column in columns.items() if column in table.columns}
+    else:
+        require_columns(table, columns.values(), section)
     found = {name: columns.get(name, name) for name in (*required, *optional)}
     missing = [name for name in required if found[name] not in table.columns]
     taken = set(found.values())
@@ -44,13 +48,19 @@ def resolve_columns(
         name: _nearest(name, table, taken) for name in (*required, *optional) if found[name] not in table.columns
     }
     if missing:
+        if section is None:
+            found_near = [f"{nearest[name]} to {name}" for name in missing if nearest[name]]
+            raise GraphRecError(
+                f"{table.file} has no column {' and no column '.join(missing)} (it has: {', '.join(table.columns)}); "
+                f"rename {' and '.join(found_near) or 'the right one'}."
+            )
         mapping = ", ".join(f"{name}: {nearest[name] or '<its name>'}" for name in missing)
         raise GraphRecError(
             f"{table.file} has no column {' and no column '.join(missing)} (it has: {', '.join(table.columns)}); "
             f'add "columns: {{{mapping}}}" under {section}: in dataset.yaml.'
         )
     for name in optional:
-        if nearest.get(name):
+        if section is not None and nearest.get(name):
             collector.note(
                 f"{table.file}: column {nearest[name]!r} is not used as {name}; if it is one, "
                 f'add "columns: {{{name}: {nearest[name]}}}" under {section}: in dataset.yaml'

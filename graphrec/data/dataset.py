@@ -37,6 +37,8 @@ class SetAside:
     """Reason → number of rows that the description asked to leave out, such as a rating below the minimum."""
     notes: tuple[str, ...] = ()
     """Things a user should know that cost no row, such as columns guessed to be attributes."""
+    warnings: tuple[str, ...] = ()
+    """Things that a user should look at: they cost no row either, but may make the result wrong."""
 
     def counts(self) -> dict[tuple[str, str], int]:
         """(file, reason) → number of rows set aside."""

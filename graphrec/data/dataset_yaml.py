@@ -18,30 +18,42 @@ def read_description(path: Path) -> DatasetDescription:
 
     Raises GraphRecError: one line that names the file and every wrong key.
     """
+    settings = read_settings(path, "keys such as items: and interactions:")
+    try:
+        return DatasetDescription.model_validate(settings)
+    except ValidationError as error:
+        raise GraphRecError(f"{path}: {one_line(error, DatasetDescription)}") from None
+
+
+def read_settings(path: Path, expected: str = "keys with values") -> dict[str, Any]:
+    """The mapping in a YAML file; an empty file is an empty one.
+
+    Raises GraphRecError where the file cannot be read, is no YAML or no mapping, or has a key twice.
+    """
     try:
         settings = yaml.load(path.read_text(encoding="utf-8-sig"), Loader=_UniqueKeyLoader)  # a SafeLoader
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise GraphRecError(f"{path}: cannot be read: {error.strerror or error}.") from None
+    except UnicodeDecodeError as error:
         raise GraphRecError(f"{path}: cannot be read as UTF-8 text: {error}.") from None
     except yaml.YAMLError as error:
         raise GraphRecError(f"{path}: not valid YAML: {' '.join(str(error).split())}.") from None
     settings = {} if settings is None else settings
     if not isinstance(settings, dict):
-        raise GraphRecError(f"{path}: expected keys such as items: and interactions:, got {type(settings).__name__}.")
-    try:
-        return DatasetDescription.model_validate(settings)
-    except ValidationError as error:
-        raise GraphRecError(f"{path}: {one_line(error, DatasetDescription)}.") from None
+        raise GraphRecError(f"{path}: expected {expected}, got {type(settings).__name__}.")
+    return settings
 
 
 def one_line(error: ValidationError, model: type[BaseModel]) -> str:
-    """Every problem as `key: what is wrong`, joined by "; "; an unknown key names the nearest known one."""
+    """Every problem as `key: what is wrong`, joined by "; ", with a full stop; an unknown key names the nearest one."""
     problems = []
     for detail in error.errors():
         # A union's tag such as "(one)" is part of the location, but nothing the user wrote.
         location = [part for part in detail["loc"] if not str(part).startswith("(")]
         key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).lstrip(".")
         problems.append(f"{key}: {_explain(detail, location, model)}" if key else _explain(detail, location, model))
-    return "; ".join(problems)
+    line = "; ".join(problems)
+    return line if line.endswith("?") else f"{line}."
 
 
 def _explain(detail: Any, location: list[int | str], model: type[BaseModel]) -> str:

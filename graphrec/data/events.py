@@ -12,14 +12,15 @@ import pyarrow.compute as pc
 from graphrec.data.catalogue import Catalogue
 from graphrec.data.columns import resolve_columns
 from graphrec.data.description import INTERACTION_COLUMNS, InteractionsDescription
-from graphrec.data.items import has_line_break
+from graphrec.data.items import HOLDS_NUL, has_line_break
 from graphrec.data.set_aside import SetAsideCollector, Sieve, require_rows
 from graphrec.data.tables.reading import read_table
 from graphrec.data.tables.table import Table, factorize, to_strings
 from graphrec.data.timestamps import EXPECTED as EXPECTED_TIME
 from graphrec.data.timestamps import read_timestamps
-from graphrec.data.values import is_empty, read_ids, read_numbers
+from graphrec.data.values import holds_nul, is_empty, read_ids, read_numbers, without_zeros
 
+_MISSES_ZEROS = "unknown item: the items file has this id with other leading zeros (did a spreadsheet drop them?)"
 DUPLICATE = "the same event again (user, item, time, event type and site); the first is kept"
 
 
@@ -56,10 +57,12 @@ def read_events(
     catalogue: Catalogue,
     collector: SetAsideCollector,
     is_held_out: bool = False,
+    section: str | None = "interactions",
 ) -> Events:
     """The usable events of one file; an event without a site has its item's.
 
-    A held-out file may do without the event and rating columns that the description speaks of.
+    A held-out file may do without the event and rating columns that the description speaks of. `section` is the part
+    of dataset.yaml that names the file's columns; None for a file that stands alone.
 
     Set aside: no user, an unknown item, a time or number that cannot be read, an event type that `events` does not
     list, a weight that is not above zero. Left out: event types of weight 0, ratings below the minimum. Raises
@@ -69,18 +72,19 @@ def read_events(
     require_rows(table, collector)
     required = INTERACTION_COLUMNS[:2] if is_held_out else (*INTERACTION_COLUMNS[:2], *_columns_asked_for(description))
     optional = [name for name in INTERACTION_COLUMNS if name not in required]
-    columns = resolve_columns(table, description.columns, required, optional, "interactions", collector)
+    columns = resolve_columns(table, description.columns, required, optional, section, collector)
     sieve = Sieve(table, collector)
     user_id_N = read_ids(table, columns["user_id"], description.user_prefix, collector)
     sieve.set_aside(is_empty(user_id_N), columns["user_id"], "empty user id")
     sieve.set_aside(
         has_line_break(user_id_N), columns["user_id"], "the id holds a line break (is a quotation mark not closed?)"
     )
+    sieve.set_aside(holds_nul(user_id_N), columns["user_id"], HOLDS_NUL)
     item_index_N = _item_index(sieve, columns["item_id"], description.item_prefix, catalogue, collector)
     timestamp_N = _timestamp(sieve, columns.get("timestamp"), collector)
     event_N = _strings(table, columns.get("event"), "")
     weight_N = _weight(sieve, event_N, columns, description)
-    _leave_out_low_ratings(sieve, columns.get("rating"), description.minimum_rating)
+    _leave_out_low_ratings(sieve, columns.get("rating"), description.minimum_rating, collector)
     sieve.require_rows()
     events = Events(
         user_id_N, item_index_N, weight_N, timestamp_N, event_N, _strings(table, columns.get("site"), description.site)
@@ -131,8 +135,19 @@ def _item_index(
     ids = read_ids(sieve.table, column, prefix, collector)
     item_index_N = item_index_of(ids, catalogue)
     sieve.set_aside(is_empty(ids), column, "empty item id")
-    sieve.set_aside(item_index_N < 0, column, "unknown item: no items file has this id")
+    is_unknown_N = item_index_N < 0
+    sieve.set_aside(_misses_zeros(ids, is_unknown_N, catalogue), column, _MISSES_ZEROS)
+    sieve.set_aside(is_unknown_N, column, "unknown item: no items file has this id")
     return item_index_N
+
+
+def _misses_zeros(ids: pa.Array, is_unknown_N: np.ndarray, catalogue: Catalogue) -> np.ndarray:
+    if not is_unknown_N.any():
+        return is_unknown_N
+    code_N, distinct = factorize(ids)
+    known = pd.Index(without_zeros(catalogue.item_ids), dtype=object).unique()
+    misses = known.get_indexer(pd.Index(without_zeros(distinct), dtype=object)) >= 0
+    return is_unknown_N & misses[code_N]
 
 
 def _timestamp(sieve: Sieve, column: str | None, collector: SetAsideCollector) -> np.ndarray:
@@ -175,13 +190,20 @@ def _weight(
     return np.where(sieve.keep_N, weight_N, 1.0).astype(np.float32)
 
 
-def _leave_out_low_ratings(sieve: Sieve, column: str | None, minimum: float | None) -> None:
+def _leave_out_low_ratings(
+    sieve: Sieve, column: str | None, minimum: float | None, collector: SetAsideCollector
+) -> None:
     if column is None:
         return
     rating_N, is_wrong_N = read_numbers(sieve.table.columns[column])
     sieve.set_aside(is_wrong_N, column, "not a finite number")
     if minimum is not None:
         sieve.leave_out(rating_N < minimum, f"rating below {minimum:g}")
+    elif len(np.unique(rating_N[~np.isnan(rating_N)])) > 1:
+        collector.warn(
+            f"{sieve.table.file}: every rating counts as liking, the lowest too ({np.nanmin(rating_N):g} of "
+            f"{np.nanmax(rating_N):g}); set minimum_rating under interactions: in dataset.yaml."
+        )
 
 
 def _strings(table: Table, column: str | None, default: str | None) -> pa.Array:

@@ -16,9 +16,10 @@ from graphrec.data.description import ITEM_COLUMNS, ItemsDescription
 from graphrec.data.set_aside import SetAsideCollector, Sieve, require_rows
 from graphrec.data.tables.reading import read_table
 from graphrec.data.tables.table import Table, factorize, to_objects
-from graphrec.data.values import is_empty, read_ids
+from graphrec.data.values import holds_nul, is_empty, read_ids, without_zeros
 
 _HAS_LINE_BREAK = "the id holds a line break (is a quotation mark not closed?)"
+HOLDS_NUL = "the id holds a NUL byte (was the file cut off while it was written?)"
 
 
 def read_catalogue(root: Path, descriptions: Sequence[ItemsDescription], collector: SetAsideCollector) -> Catalogue:
@@ -43,8 +44,10 @@ def read_catalogue(root: Path, descriptions: Sequence[ItemsDescription], collect
     used = [{*n.values(), *text} for n, text in zip(names, texts, strict=True)]
     per_file = list(zip(tables, names, descriptions, strict=True))
     image = np.concatenate([_image(root, t, n, d, collector) for t, n, d in per_file])
+    item_ids = np.concatenate([to_objects(id_N) for id_N in ids])
+    _warn_of_zeros(item_ids, collector)
     return Catalogue(
-        item_ids=np.concatenate([to_objects(id_N) for id_N in ids]),
+        item_ids=item_ids,
         title=np.concatenate([_column(t, n.get("title"), "") for t, n, _ in per_file]),
         text=np.concatenate([_join_text(t, text) for t, text in zip(tables, texts, strict=True)]),
         image=image,
@@ -61,6 +64,7 @@ def _usable_rows(
     for sieve, columns, id_N in zip(sieves, names, ids, strict=True):
         sieve.set_aside(is_empty(id_N), columns["item_id"], "empty item id")
         sieve.set_aside(has_line_break(id_N), columns["item_id"], _HAS_LINE_BREAK)
+        sieve.set_aside(holds_nul(id_N), columns["item_id"], HOLDS_NUL)
     code_I, _ = factorize(pa.concat_arrays(ids))
     is_again_I = pd.Series(code_I).duplicated().to_numpy()
     starts = np.cumsum([len(table) for table in tables])[:-1]
@@ -68,6 +72,20 @@ def _usable_rows(
         sieve.set_aside(is_again_N, columns["item_id"], "item id stands before; its first row is kept")
         sieve.require_rows()
     return [sieve.keep_N for sieve in sieves]
+
+
+def _warn_of_zeros(item_ids: np.ndarray, collector: SetAsideCollector) -> None:
+    """Say where two items differ by leading zeros only: they may be one item that a spreadsheet has been at."""
+    if not any(id_.startswith("0") for id_ in item_ids):
+        return
+    twins = pd.Series(item_ids).groupby(without_zeros(item_ids), sort=False).agg(list)
+    twins = twins[twins.map(len) > 1]
+    if len(twins):
+        one, other = twins.iloc[0][:2]
+        collector.warn(
+            f"Item ids that differ by leading zeros only are kept apart: {len(twins)} times, such as {one!r} and "
+            f"{other!r}; if they are one item, write them alike."
+        )
 
 
 def has_line_break(array: pa.Array) -> np.ndarray:

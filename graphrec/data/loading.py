@@ -1,5 +1,6 @@
 """A dataset folder as a `Dataset`: find the files, read them, give users and sites their indices."""
 
+import difflib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,6 +22,8 @@ from graphrec.data.tables.table import factorize, to_strings
 from graphrec.data.values import read_ids
 from graphrec.errors import GraphRecError
 
+_REPLACEABLE = ("image", "text")
+"""Modalities that a user's own vectors take the place of."""
 _YAML_NAMES = ("dataset.yaml", "dataset.yml")
 
 
@@ -34,6 +37,7 @@ def load_dataset(path: Path, root: Path | None = None) -> Dataset:
     description, root, name = locate(path, root)
     sources = find_sources(root, description)
     collector = SetAsideCollector()
+    _warn_of_near_misses(description, collector)
     catalogue = read_catalogue(root, sources.items, collector)
     train = concat_events([read_events(root, source, catalogue, collector) for source in sources.interactions])
     train = without_duplicates(train, collector)
@@ -96,6 +100,15 @@ def locate(path: Path, root: Path | None = None) -> tuple[DatasetDescription, Pa
         )
     root = root or path.parent
     return read_description(path), root, root.resolve().name if path.name in _YAML_NAMES else path.stem
+
+
+def _warn_of_near_misses(description: DatasetDescription, collector: SetAsideCollector) -> None:
+    for name in description.vectors:
+        near = difflib.get_close_matches(name.lower(), _REPLACEABLE, n=1, cutoff=0.7)
+        if near and name not in _REPLACEABLE:
+            collector.warn(
+                f"vectors: {name!r} stands beside CLIP's {near[0]} vectors, not in their place: did you mean {near[0]}?"
+            )
 
 
 def _read_held_out(

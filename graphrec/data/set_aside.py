@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,6 +25,7 @@ class SetAsideCollector:
         self._rows: list[pd.DataFrame] = []
         self._left_out: Counter[str] = Counter()
         self._notes: list[str] = []
+        self._warnings: list[str] = []
 
     def __len__(self) -> int:
         return sum(len(frame) for frame in self._rows)
@@ -53,6 +55,11 @@ class SetAsideCollector:
         if line not in self._notes:
             self._notes.append(line)
 
+    def warn(self, line: str) -> None:
+        """Keep a line that a user should act on; the same line twice is kept once."""
+        if line not in self._warnings:
+            self._warnings.append(line)
+
     def main_reason(self, file: str) -> str:
         """The most frequent reason among the rows of `file`, with its count and an example; "" where there is none."""
         frames = [frame for frame in self._rows if len(frame) and frame["file"].iloc[0] == file]
@@ -67,12 +74,17 @@ class SetAsideCollector:
 
     def finish(self) -> SetAside:
         """Everything collected, rows in the order of reading: by file, then by row."""
+        told: dict[str, Any] = {
+            "left_out": dict(self._left_out),
+            "notes": tuple(self._notes),
+            "warnings": tuple(self._warnings),
+        }
         if not self._rows:
-            return SetAside(left_out=dict(self._left_out), notes=tuple(self._notes))
+            return SetAside(**told)
         rows = pd.concat(self._rows, ignore_index=True)[_COLUMNS]
         file_order = pd.factorize(rows["file"])[0]
         rows = rows.iloc[np.lexsort((rows["row"], file_order))].reset_index(drop=True)
-        return SetAside(rows=rows, left_out=dict(self._left_out), notes=tuple(self._notes))
+        return SetAside(rows=rows, **told)
 
 
 class Sieve:
@@ -133,3 +145,9 @@ def write_set_aside(set_aside: SetAside, path: Path) -> None:
             set_aside.rows.to_csv(scratch, index=False)
     except OSError as error:
         raise GraphRecError(f"{path} cannot be written: {why_not_written(error)}.") from None
+
+
+def read_set_aside(path: Path) -> pd.DataFrame:
+    """The rows that `write_set_aside` wrote, every value as it was."""
+    rows = pd.read_csv(path, dtype=str, keep_default_na=False)
+    return rows.assign(row=rows["row"].astype(np.int64))

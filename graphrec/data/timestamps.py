@@ -10,6 +10,9 @@ from graphrec.data.values import is_empty, read_numbers
 
 EXPECTED = "not a time: expected epoch seconds or milliseconds, or an ISO date such as 2024-05-31"
 
+_FIRST, _LAST = -62_135_596_800.0, 253_402_300_800.0
+"""The years 1 to 9999: what a calendar can show."""
+
 # In seconds, 1e11 is the year 5138; in milliseconds it is 1973. The same gap separates the finer units.
 _UNITS = ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3))
 
@@ -29,6 +32,7 @@ def read_timestamps(array: pa.Array) -> tuple[np.ndarray, np.ndarray]:
         second_N = _dates(text, r"^(19|20)\d{6}$", "%Y%m%d")
     else:
         second_N = number_N / _divisor(number_N)
+    second_N = np.where((second_N >= _FIRST) & (second_N < _LAST), second_N, np.nan)
     return second_N, np.isnan(second_N) & is_given_N
 
 

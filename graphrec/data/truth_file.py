@@ -18,12 +18,14 @@ from graphrec.errors import GraphRecError
 def read_truth(train: Dataset, path: Path, candidates_path: Path | None = None) -> tuple[Split, SetAside]:
     """The split of `train` against a file with columns user_id and item_id, and a pool from a file with item_id.
 
-    Users that the training data does not know get new indices, so that they can be counted as without history; rows
-    with an unknown item are set aside. Raises GraphRecError where a file or column is missing or no row is usable.
+    The file may have the columns of the dataset's own interactions instead, and is read as those are: minimum rating,
+    event types, prefixes. Users that the training data does not know get new indices, so that they can be counted as
+    without history; rows with an unknown item are set aside. Raises GraphRecError where a file or column is missing or
+    no row is usable.
     """
     collector = SetAsideCollector()
-    description = InteractionsDescription(file=path.name)
-    events = read_events(path.parent, description, train.catalogue, collector, is_held_out=True)
+    description = _like_the_interactions(train).model_copy(update={"file": path.name})
+    events = read_events(path.parent, description, train.catalogue, collector, is_held_out=True, section=None)
     user_id_E = to_objects(events.user_id_E)
     new_ids = np.array([one for one in dict.fromkeys(user_id_E) if one not in train.user_id_index], dtype=object)
     user_ids = np.concatenate([train.user_ids, new_ids])
@@ -33,6 +35,13 @@ def read_truth(train: Dataset, path: Path, candidates_path: Path | None = None) 
     pairs = np.unique(np.stack([user_index_E, events.item_index_E]), axis=1)
     candidates = None if candidates_path is None else _read_candidates(train, candidates_path, collector)
     return Split(extended, Truth(pairs[0], pairs[1], candidates)), collector.finish()
+
+
+def _like_the_interactions(train: Dataset) -> InteractionsDescription:
+    """What is said of the interactions files, where it is the same of all of them."""
+    own = {"file": None, "site": None, "layout": "table"}
+    said = [source.model_copy(update=own) for source in train.description.interaction_files]
+    return said[0] if said and all(one == said[0] for one in said) else InteractionsDescription()
 
 
 def _read_candidates(train: Dataset, path: Path, collector: SetAsideCollector) -> np.ndarray:

@@ -24,6 +24,16 @@ def read_ids(table: Table, column: str, prefix: str, collector: SetAsideCollecto
     )
 
 
+def holds_nul(array: pa.Array) -> np.ndarray:
+    """Boolean mask of the values with a NUL byte, as cut-off and badly copied files have them."""
+    return pc.match_substring(array, "\x00").to_numpy(zero_copy_only=False)
+
+
+def without_zeros(ids: np.ndarray) -> np.ndarray:
+    """The ids without leading zeros: what a spreadsheet makes of them."""
+    return np.array([id_.lstrip("0") for id_ in ids], dtype=object)
+
+
 def is_empty(array: pa.Array) -> np.ndarray:
     """Boolean mask of the empty strings."""
     return pc.equal(array, "").to_numpy(zero_copy_only=False)

@@ -56,6 +56,22 @@ def default_factory(num_items: int) -> str:
     return f"IVF{2 ** round(np.log2(4 * np.sqrt(num_items)))}_HNSW32,SQ8"
 
 
+def check_factory(factory: str | None, dim: int) -> None:
+    """Raise ValueError where FAISS cannot build an index of inner products over `dim` numbers from this string.
+
+    `ItemIndex.build` finds out too, but may come after hours of training.
+    """
+    if factory is None:
+        return
+    try:
+        _empty(factory, dim)
+    except (RuntimeError, AssertionError) as error:  # all that FAISS raises
+        raise ValueError(
+            f"index.factory: FAISS cannot build {factory!r} over vectors of dimension {dim} ({_reason(error)}); "
+            "expected a factory such as Flat or HNSW32,Flat, or none"
+        ) from None
+
+
 @dataclass(frozen=True)
 class ItemIndex:
     """A FAISS index over the served vectors of a catalogue; it answers with item indices, the rows of `vectors_ID`.

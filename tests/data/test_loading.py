@@ -408,7 +408,7 @@ def test_a_file_that_is_not_what_its_name_says_is_an_error(tmp_path):
         assert name in load_error(tmp_path)
     (tmp_path / "interactions.csv").write_bytes("user_id,item_id\nu,007\n".encode("utf-16"))
     write(tmp_path, dataset__yaml="interactions: {file: interactions.csv}")
-    assert "the header is not UTF-8 text" in load_error(tmp_path)
+    assert "interactions.csv: is UTF-16 text; save the file as UTF-8" in load_error(tmp_path)
 
 
 def test_pictures_may_be_named_after_their_items(tmp_path):

@@ -1,11 +1,14 @@
 """A held-out file from outside is read against a run's own users and items."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from graphrec.data.catalogue import Attributes, Catalogue
 from graphrec.data.dataset import Dataset
+from graphrec.data.description import DatasetDescription
 from graphrec.data.interactions import Interactions
 from graphrec.data.truth_file import read_truth
 from graphrec.errors import GraphRecError
@@ -120,3 +123,46 @@ def test_a_file_without_a_usable_row_says_why(train, tmp_path):
     truth = written(tmp_path / "truth.csv", "user_id,item_id", "u1,010")
     assert "unknown item" in read_error(train, truth, written(tmp_path / "pool.csv", "item_id", "a"))
     assert "truth.csv" in read_error(train, written(tmp_path / "truth.csv", "user_id,item_id"))
+
+
+def described(train, **interactions: object):
+    return replace(train, description=DatasetDescription.model_validate({"interactions": interactions}))
+
+
+def test_the_file_is_read_as_the_datasets_own_interactions_are(train, tmp_path):
+    train = described(
+        train,
+        columns={"user_id": "visitor", "rating": "stars"},
+        minimum_rating=3,
+        user_prefix="u",
+        events={"buy": 1, "look": 0},
+    )
+    rows = "visitor,item_id,stars,event", "1,010,5,buy", "2,010,2,buy", "2,011,4,look", "1,012,4,sell"
+    split, set_aside = read_truth(train, written(tmp_path / "truth.csv", *rows))
+    assert named(split) == {("u1", "010")}
+    assert set_aside.left_out == {"rating below 3": 1, "event 'look' has weight 0": 1}
+    assert list(set_aside.rows["row"]) == [4]
+    # graphrec's own names will do as well, and what the file does not tell is not asked for.
+    split, _ = read_truth(train, written(tmp_path / "plain.csv", "user_id,item_id", "1,010", "2,011"))
+    assert named(split) == {("u1", "010"), ("u2", "011")}
+
+
+def test_what_is_not_the_same_of_all_files_is_not_taken_from_any(train, tmp_path):
+    files = [{"file": "a.csv", "user_prefix": "a", "site": "a"}, {"file": "b.csv", "user_prefix": "b", "site": "b"}]
+    description = DatasetDescription.model_validate({"interactions": files})
+    path = written(tmp_path / "truth.csv", "user_id,item_id", "u1,010")
+    assert named(read_truth(replace(train, description=description), path)[0]) == {("u1", "010")}
+    same = [{**one, "user_prefix": "u"} for one in files]
+    description = DatasetDescription.model_validate({"interactions": same})
+    path = written(tmp_path / "truth.csv", "user_id,item_id", "1,010")
+    assert named(read_truth(replace(train, description=description), path)[0]) == {("u1", "010")}
+
+
+def test_messages_about_the_file_speak_of_the_file_alone(train, tmp_path):
+    message = read_error(train, written(tmp_path / "truth.csv", "visitor,sku", "u1,010"))
+    assert message == (
+        "truth.csv has no column user_id and no column item_id (it has: visitor, sku); "
+        "rename visitor to user_id and sku to item_id."
+    )
+    message = read_error(train, written(tmp_path / "truth.csv", "who,item_id", "u1,010"))
+    assert message.endswith("(it has: who, item_id); rename the right one.")

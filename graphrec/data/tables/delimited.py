@@ -26,6 +26,12 @@ def read_delimited(data: bytes, file: str, collector: SetAsideCollector, separat
     header, separator = _header(data, file, separator, has_quotes=True)
     check_header(header, file)
     columns, row_N = _parse(data, len(header), file, separator, True, collector)
+    is_header_N = _is_header_again(columns, header)
+    if is_header_N.any():
+        number = int(is_header_N.sum())
+        reason = "the header line again (were files joined?)"
+        collector.add(file, row_N[is_header_N], header[0], [header[0]] * number, reason)
+        columns, row_N = [column.filter(pa.array(~is_header_N)) for column in columns], row_N[~is_header_N]
     return _table(dict(zip(header, columns, strict=True)), row_N, file, collector)
 
 
@@ -147,6 +153,16 @@ def _table(columns: dict[str, pa.Array], row_N: np.ndarray, file: str, collector
         collector.note(f"{file}: {is_blank_N.sum()} blank rows skipped")
     decoded.pop("", None)
     return Table(file, row_N, decoded).take(is_kept_N & ~is_blank_N)
+
+
+def _is_header_again(columns: list[pa.Array], header: list[str]) -> np.ndarray:
+    is_again_N = np.ones(len(columns[0]), dtype=bool)
+    for name, column in zip(header, columns, strict=True):
+        if not is_again_N.any():
+            break
+        is_name_N = pc.equal(column, pa.scalar(name.encode(), pa.large_binary()))
+        is_again_N &= is_name_N.to_numpy(zero_copy_only=False)
+    return is_again_N
 
 
 def _decode_leniently(column: pa.Array) -> tuple[pa.Array, np.ndarray]:

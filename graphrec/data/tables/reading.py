@@ -1,5 +1,6 @@
 """Any supported file as a `Table`, chosen by its name."""
 
+import codecs
 import gzip
 import zlib
 from collections.abc import Callable
@@ -51,10 +52,13 @@ def _read_bytes(root: Path, file: str) -> bytes:
     path = root / file
     try:
         data = path.read_bytes()
-        return gzip.decompress(data) if file.endswith(".gz") else data
+        data = gzip.decompress(data) if file.endswith(".gz") else data
     except FileNotFoundError:
         raise GraphRecError(
             f"{file} does not exist under {root}; name the right file in dataset.yaml, or give --root."
         ) from None
     except (OSError, EOFError, zlib.error) as error:
         raise GraphRecError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}.") from None
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise GraphRecError(f"{file}: is UTF-16 text; save the file as UTF-8.")
+    return data
