@@ -4,7 +4,7 @@ import difflib
 import logging
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -15,12 +15,13 @@ import torch
 
 from graphrec.errors import GraphRecError
 from graphrec.features.decoding import Preprocess
+from graphrec.features.hub import offline_where_unreachable
 
 SMALL = "small"
 SMALL_FOLDER = Path(__file__).parent / "small_clip"
 SCHEMAS = ("local-dir:", "hf-hub:")
 _CHECKPOINT_SUFFIXES = (".safetensors", ".pt", ".pth", ".bin")
-_WAY_OUT = f"give clip.pretrained the path of a local checkpoint, or leave clip.model at {SMALL!r}"
+_WAY_OUT = f"give --clip MODEL:FILE (clip.pretrained) with a local checkpoint, or leave clip.model at {SMALL!r}"
 
 
 @dataclass(frozen=True)
@@ -45,11 +46,13 @@ def load_clip(model_name: str, pretrained: str | None, device: str, random_seed:
     open_clip cannot be imported, the name or tag is unknown, or the weights cannot be had.
     """
     is_random = random_seed is not None
-    with _quiet():
+    with _quiet(), ExitStack() as stack:
         open_clip = _import_open_clip()
         _require_known(open_clip, model_name)
         checkpoint = None if is_random else _find_checkpoint(open_clip, model_name, pretrained)
         name = f"local-dir:{SMALL_FOLDER}" if model_name == SMALL else _config_name(model_name)
+        asks_hub = _asks_hub(open_clip, name, pretrained, checkpoint)
+        can_reach = stack.enter_context(offline_where_unreachable()) if asks_hub else True
         try:
             with torch.random.fork_rng(devices=[]):
                 # Not torch.manual_seed: that would reseed the accelerator's generator as well.
@@ -70,7 +73,7 @@ def load_clip(model_name: str, pretrained: str | None, device: str, random_seed:
             config = {"model_cfg": open_clip.get_model_config(name), "preprocess_cfg": model.visual.preprocess_cfg}
         except Exception as error:
             # open_clip, torch, safetensors and the hub's client each raise their own kinds.
-            raise GraphRecError(_loading_message(model_name, pretrained, checkpoint, error)) from error
+            raise GraphRecError(_loading_message(model_name, pretrained, checkpoint, can_reach, error)) from error
     side = max(size) if isinstance(size, (tuple, list)) else size
     return LoadedClip(model, config, model.encode_image, model.encode_text, preprocess, tokenize, side)
 
@@ -126,7 +129,25 @@ def _config_name(model_name: str) -> str:
     return model_name if model_name.startswith(SCHEMAS) else model_name.replace("/", "-")
 
 
-def _loading_message(model_name: str, pretrained: str | None, checkpoint: Path | None, error: Exception) -> str:
+def _asks_hub(open_clip: ModuleType, name: str, pretrained: str | None, checkpoint: Path | None) -> bool:
+    """Whether weights or a tokenizer come from the hub of models."""
+    if name.startswith(SCHEMAS):
+        return name.startswith("hf-hub:")
+    text = (open_clip.get_model_config(name) or {}).get("text_cfg", {})
+    has_tokenizer_there = "hf_tokenizer_name" in text or "siglip" in name.lower()
+    return has_tokenizer_there or (pretrained is not None and checkpoint is None)
+
+
+def _loading_message(
+    model_name: str, pretrained: str | None, checkpoint: Path | None, can_reach: bool, error: Exception
+) -> str:
+    if not can_reach:
+        what = "tokenizer" if checkpoint else "weights"
+        name = f"{model_name} / {pretrained}" if pretrained and not checkpoint else model_name
+        return (
+            f"The {what} of CLIP {name} could not be fetched: the hub of models cannot be reached from this machine, "
+            f"and nothing of it was fetched before; {_WAY_OUT}."
+        )
     if checkpoint:
         return f"clip.pretrained: {checkpoint} does not hold weights of {model_name} ({_first_line(error)})."
     weights = f"{model_name} / {pretrained}" if pretrained else model_name

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from graphrec.atomic_file import replacing
+from graphrec.disk import delete_leftovers
 
 KEY = np.dtype("S32")
 SUFFIX = ".npy"
@@ -73,6 +74,12 @@ def segment_paths(folder: Path) -> list[Path]:
         return []
     with os.scandir(folder) as entries:
         return sorted(Path(e.path) for e in entries if e.name.endswith(SUFFIX) and not e.name.startswith("."))
+
+
+def delete_unfinished(folder: Path) -> None:
+    """Delete what killed processes were writing; what a living one is writing stays."""
+    for unfinished in {path.name.removeprefix(".").partition(SUFFIX)[0] for path in folder.glob(f".*{SUFFIX}.*")}:
+        delete_leftovers(folder / f"{unfinished}{SUFFIX}")
 
 
 def _pieces(parts: Sequence[np.ndarray]) -> Iterator[bytes]:

@@ -10,6 +10,7 @@ from graphrec.errors import GraphRecError
 from graphrec.features.segments import (
     KEY,
     DamagedSegmentError,
+    delete_unfinished,
     make_rows,
     map_segment,
     read_segment,
@@ -113,6 +114,7 @@ class VectorCache:
             with suppress(OSError):  # another process merges as well
                 path.unlink()
         self._segments, self._paths = [map_segment(merged, self.dim)], [merged]
+        delete_unfinished(self.folder)
 
     def take_over(self, cache: Path) -> int:
         """Add what another cache holds of the same model and preprocessing and this one does not; how many vectors."""
