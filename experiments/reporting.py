@@ -4,9 +4,13 @@ import json
 import os
 import platform
 import resource
+import time
+from collections.abc import Iterable, Iterator, Sized
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 
 def write_metrics(folder: Path, metrics: dict[str, Any]) -> None:
@@ -19,6 +23,17 @@ def write_table(readme: Path, name: str, table: str) -> None:
     before, rest = readme.read_text(encoding="utf-8").split(start)
     after = rest.split(end)[1]
     readme.write_text(f"{before}{start}\n{table}\n{end}{after}", encoding="utf-8")
+
+
+def told(steps: Iterable[T], description: str, total: int | None = None) -> Iterator[T]:
+    """A `Progress` for a log file: a line every half minute."""
+    started = last = time.monotonic()
+    total = len(steps) if total is None and isinstance(steps, Sized) else total
+    for number, step in enumerate(steps):
+        yield step
+        if time.monotonic() - last > 30:
+            last = time.monotonic()
+            print(f"{description}: {number + 1:,} of {total or '?'}, {last - started:.0f} s", flush=True)
 
 
 def machine() -> dict[str, Any]:

@@ -9,7 +9,6 @@ import json
 import shutil
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +29,7 @@ from graphrec.features.clip_loading import SMALL_FOLDER, load_clip
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 from drawing import write_drawn_products  # noqa: E402
-from reporting import machine, peak_memory_gb, write_metrics, write_table  # noqa: E402
+from reporting import machine, peak_memory_gb, told, write_metrics, write_table  # noqa: E402
 
 PROJECT = HERE.parents[1]
 DRAWN, OUT = PROJECT / "data" / "drawn-products", PROJECT / "runs" / "small-clip"
@@ -105,15 +104,6 @@ def results(metrics: dict[str, Any]) -> str:
     return "\n\n".join(["\n".join(lines), f"The nearest word is the right one: {'; '.join(words)}.", about])
 
 
-def shown(steps: Any, description: str, total: int | None = None) -> Any:
-    started = told = time.monotonic()
-    for number, step in enumerate(steps):
-        yield step
-        if time.monotonic() - told > 30:
-            told = time.monotonic()
-            print(f"{description}: {number + 1:,} of {total or '?'}, {told - started:.0f} s", flush=True)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tables-only", action="store_true", help="write the tables again from metrics.json")
@@ -124,10 +114,10 @@ def main() -> None:
     else:
         torch.set_num_threads(1)
         if not DRAWN.exists():
-            write_drawn_products(DRAWN, NUM_PRODUCTS, SEED, shown)
+            write_drawn_products(DRAWN, NUM_PRODUCTS, SEED, told)
         drawn = json.loads((DRAWN / "drawn.json").read_text(encoding="utf-8"))
         config = ClipFitConfig(clip=parse_clip(str(HERE)), from_scratch=True, held_out=0, training=TRAINING)
-        report = fit_clip([Dataset.load(DRAWN)], config, OUT, progress=shown, say=print)
+        report = fit_clip([Dataset.load(DRAWN)], config, OUT, progress=told, say=print)
         size = (OUT / WEIGHTS).stat().st_size
         if size > MAX_BYTES:
             raise GraphRecError(f"{OUT / WEIGHTS} has {size:,} bytes: expected up to {MAX_BYTES:,}.")

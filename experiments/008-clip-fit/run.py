@@ -7,7 +7,6 @@ README.md; --minutes shortens the fit, and then only the model is written.
 import argparse
 import json
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,7 @@ from graphrec.features.clip import ClipConfig, ClipEncoder, parse_clip
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
-from reporting import machine, peak_memory_gb, write_metrics, write_table  # noqa: E402
+from reporting import machine, peak_memory_gb, told, write_metrics, write_table  # noqa: E402
 
 PROJECT = HERE.parents[1]
 CONFIGS = PROJECT / "configs" / "data"
@@ -130,15 +129,6 @@ def results(metrics: dict[str, Any]) -> str:
     )
 
 
-def shown(steps: Any, description: str, total: int | None = None) -> Any:
-    started = told = time.monotonic()
-    for number, step in enumerate(steps):
-        yield step
-        if time.monotonic() - told > 30:
-            told = time.monotonic()
-            print(f"{description}: {number + 1:,} of {total or '?'}, {told - started:.0f} s", flush=True)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--root", type=Path, help="folder that holds hm-fashion/, hm-fashionclip/, fashion-products/")
@@ -157,7 +147,7 @@ def main() -> None:
         exclude = [(0, item_id) for item_id in (*cold_item_ids(split), *covered["article_id"])]
         training = TrainingConfig(minutes=arguments.minutes, batch_size=BATCH_SIZE)
         report = fit_clip(
-            [hm, products], ClipFitConfig(training=training), OUT, exclude=exclude, progress=shown, say=print
+            [hm, products], ClipFitConfig(training=training), OUT, exclude=exclude, progress=told, say=print
         )
         if arguments.minutes < MINUTES:
             return
@@ -165,7 +155,7 @@ def main() -> None:
         metrics = {
             "fit": {name: value for name, value in report.to_json().items() if name != "out"},
             "fashion_clip": beside_fashion_clip(arguments.root, hm, {"small": before, "fitted": after}),
-            "cold_recall": cold_recall_effect(split, before, after, progress=shown).to_json()
+            "cold_recall": cold_recall_effect(split, before, after, progress=told).to_json()
             | {"before": str(before), "after": "fitted"},
             "budget_minutes": arguments.minutes,
             "peak_memory_gb": peak_memory_gb(),
