@@ -96,8 +96,9 @@ def results(metrics: dict[str, Any]) -> str:
     about = (
         f"Trained for {training['seconds'] / 60:.1f} minutes (budget {metrics['budget_minutes']:.0f}) on one thread: "
         f"{training['steps']:,} steps of {metrics['batch_size']} pairs, {training['epochs']:.1f} passes over "
-        f"{metrics['train_pairs']:,} pairs of {metrics['products']:,} products (drawn in {metrics['draw_seconds']:.0f} s; "
-        f"{metrics['shared_combinations']} of them in the sample store). {metrics['weights_mb']:.1f} MB of weights, "
+        f"{metrics['train_pairs']:,} pairs of {metrics['products']:,} products, "
+        f"{metrics['shared_combinations']} of them in the sample store, drawn in {metrics['draw_seconds']:.0f} s. "
+        f"{metrics['weights_mb']:.1f} MB of weights, "
         f"peak memory {metrics['peak_memory_gb']} GB; {metrics['machine']} shared with other work, torch "
         f"{metrics['torch']}."
     )
