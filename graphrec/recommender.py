@@ -78,7 +78,7 @@ class Recommender:
         if clip is not None:
             encoder = QueryEncoder(clip.clip, clip.dims, device)
             rng = np.random.default_rng(self.config.seed)
-            clip = clip.with_learned(train.catalogue, encoder, self.config.search, rng, progress)
+            clip = clip.with_learned(train.catalogue, encoder, self.config.search, rng, progress, say)
         return self._hold(Run(self.config, train, features, model, index, dict(held_out or {}), clip))
 
     def recommend(

@@ -85,7 +85,8 @@ class ClipSpace:
                 centred_RD = modality.x_IF[rows] - block.mean_D
                 part_ID[rows] = np.where(block.has_I[rows, None], centred_RD, 0.0)
         if len(blocks) == 2:
-            _impute(*_split(vectors_IE, dims), *(block.has_I for block in blocks.values()), is_shared)
+            image_ID, text_ID = _split(vectors_IE, dims)
+            _impute(image_ID, text_ID, blocks["image"].has_I, blocks["text"].has_I, is_shared)
         return cls(vectors_IE, blocks, is_shared)
 
     def __len__(self) -> int:

@@ -13,7 +13,7 @@ from graphrec.data.dataset import Dataset
 from graphrec.errors import GraphRecError
 from graphrec.features.clip import ClipConfig, parse_clip
 from graphrec.features.extract import ItemFeatures
-from graphrec.progress import Progress, silent
+from graphrec.progress import Progress, Say, silent, unsaid
 from graphrec.retrieval.clip_space import Block, ClipSpace
 from graphrec.retrieval.item_index import IndexConfig, ItemIndex
 from graphrec.retrieval.pair_weights import KINDS, PairWeights
@@ -67,9 +67,17 @@ class ClipIndex:
         config: SearchConfig,
         rng: np.random.Generator,
         progress: Progress = silent,
+        say: Say = unsaid,
     ) -> "ClipIndex":
-        """The same index with weights fitted on the catalogue's titles and pictures, where it has enough of them."""
-        task = catalogue_task(self.space, catalogue, encoder, config.fit_items, rng, progress)
+        """The same index with weights fitted on the catalogue's titles and pictures, where it has enough of them.
+
+        Where the CLIP that made somebody's own vectors cannot be had here, nothing is fitted, and `say` gets a line.
+        """
+        try:
+            task = catalogue_task(self.space, catalogue, encoder, config.fit_items, rng, progress)
+        except GraphRecError as error:
+            say(f"No search weights were learned: {error}")
+            return self
         return self if task is None else replace(self, learned=fit_weights(task))
 
     @property

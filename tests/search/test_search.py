@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from graphrec.data.description import DatasetDescription
 from graphrec.data.filters import Filters
 from graphrec.errors import GraphRecError
-from graphrec.features.clip import ClipEncoder
+from graphrec.features.clip import ClipConfig, ClipEncoder
 from graphrec.features.modality import Modality
 from graphrec.recommender import Recommender
 from graphrec.retrieval.clip_space import ClipSpace, Part
@@ -21,6 +21,7 @@ from graphrec.retrieval.pair_weights import KINDS, PairWeights
 from graphrec.run_folder import Run, read_run, write_run
 from graphrec.search.clip_index import ClipIndex
 from graphrec.search.query import SearchQuery
+from graphrec.search.query_encoder import QueryEncoder
 from graphrec.search.searcher import Searcher
 
 COLUMNS = [
@@ -224,8 +225,8 @@ def test_a_picture_that_cannot_be_used_is_told_in_one_line(fitted, picture, tmp_
     notes = tmp_path / "notes.txt"
     notes.write_text("no picture")
     huge = tmp_path / "huge.png"
-    header = b"IHDR" + struct.pack(">IIBBBBB", 30_000, 30_000, 8, 2, 0, 0, 0)
-    huge.write_bytes(b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + header + struct.pack(">I", zlib.crc32(header)))
+    chunks = (b"IHDR", struct.pack(">IIBBBBB", 30_000, 30_000, 8, 2, 0, 0, 0)), (b"IDAT", zlib.compress(b"\0" * 99))
+    huge.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(png_chunk(*one) for one in (*chunks, (b"IEND", b""))))
     for path, problem in (
         (tmp_path / "none.png", "missing"), (cut, "damaged"), (notes, "no picture"), (huge, "too many pixels"),
     ):  # fmt: skip
@@ -248,6 +249,10 @@ def test_a_run_without_pictures_and_texts_says_what_to_do(loaded):
     assert "no picture or text vectors" in message
 
 
+def png_chunk(kind, content):
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
 def own_vectors_index(fitted, vectors):
     """The clip index of the same items, their pictures and texts brought as own vectors."""
     encoders = replace(fitted.features_.encoders, clip_kinds=(), own={"image": 64, "text": 64})
@@ -261,6 +266,13 @@ def test_own_vectors_are_searched_by_items_and_by_text_only_where_their_clip_is_
     assert not unnamed.space.is_shared
     searcher = Searcher(unnamed, catalogue, degree, config)
     assert len(searcher.search(SearchQuery(items=(item_of["both"],)), 5).items_K) == 5
+    encoder, rng, said = QueryEncoder(unnamed.clip, unnamed.dims), np.random.default_rng(0), []
+    assert unnamed.with_learned(catalogue, encoder, config, rng).learned is None
+    elsewhere = {kind: ClipConfig(model="local-dir:no-such") for kind in KINDS}
+    no_weights = replace(fitted.clip_, clip=elsewhere, learned=None)
+    encoder = QueryEncoder(elsewhere, no_weights.dims)
+    assert no_weights.with_learned(catalogue, encoder, config, rng, say=said.append).learned is None
+    assert said[0].startswith("No search weights were learned: ")
     assert "No CLIP is known" in error_of(lambda: searcher.search(SearchQuery(("hat",)), 5))
     named = own_vectors_index(fitted, {kind: {"file": f"{kind}.npy", "clip": "small"} for kind in KINDS})
     expected = Searcher(replace(fitted.clip_, learned=None), catalogue, degree, config)
