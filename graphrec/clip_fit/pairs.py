@@ -1,5 +1,7 @@
 """Picture-text pairs of one or several catalogues, and their split by product."""
 
+import hashlib
+import os
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +30,8 @@ class Pairs:
     title_P: np.ndarray
     """Row in `texts`: the title alone, or the text again where there is no title."""
     product_P: np.ndarray
-    """Pairs with the same number may be one product: the same picture, or the same title in the same catalogue."""
+    """Pairs with the same number may be one product: the same picture, whatever its file is called, or the same title
+    in the same catalogue."""
     left_out: dict[str, int]
     """Reason → number of items that give no pair."""
 
@@ -82,8 +85,9 @@ def find_pairs(
     """
     tables = [_table(number, dataset) for number, dataset in enumerate(datasets)]
     table = pd.concat(tables, ignore_index=True)
-    product_N = _products(table)
     reason_N = _why_not(table, progress)
+    table["path"] = _first_of_equal_files(table["path"])
+    product_N = _products(table)
     names_it_N = pd.MultiIndex.from_frame(table[["dataset", "item_id"]]).isin(list(exclude))
     excluded_N = np.isin(product_N, product_N[names_it_N])
     reason_N[(reason_N == "") & excluded_N] = "left out on request, with its whole product"
@@ -144,6 +148,22 @@ def _why_not(table: pd.DataFrame, progress: Progress) -> np.ndarray:
     reason_N = problem_U[code_N]
     reason_N[(table["text"] == "").to_numpy()] = "no text"
     return reason_N
+
+
+def _first_of_equal_files(path_N: pd.Series) -> pd.Series:
+    """Each path, or that of the first file with the same bytes: a picture that was saved twice is one picture."""
+    paths = pd.Series(path_N[path_N != ""].unique())
+    size = paths.map(lambda path: os.path.getsize(path) if os.path.isfile(path) else -1)
+    twins = paths[size.duplicated(keep=False) & (size >= 0)]
+    content = twins.map(_digest)
+    first = pd.Series(twins.to_numpy(), index=content).groupby(level=0).first()
+    same = dict(zip(twins, content.map(first), strict=True))
+    return path_N.map(lambda path: same.get(path, path))
+
+
+def _digest(path: str) -> str:
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _products(table: pd.DataFrame) -> np.ndarray:

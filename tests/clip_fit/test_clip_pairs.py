@@ -45,9 +45,19 @@ def test_the_same_picture_or_title_makes_one_product_also_in_a_chain(shop):
 
 
 def test_the_same_title_in_two_catalogues_is_not_one_product(shop, tmp_path, make_shop):
-    other = Dataset.load(make_shop(tmp_path / "other"))
+    other = Dataset.load(make_shop(tmp_path / "other", seed=1))
     pairs = find_pairs([shop, other])
     assert len(set(pairs.product_P.tolist())) == len(pairs) == 140
+
+
+def test_a_picture_saved_under_two_names_is_one_picture(tmp_path, make_shop):
+    folder = make_shop(tmp_path / "shop", 20)
+    shutil.copy(folder / "images/3.png", folder / "images/11.png")
+    pairs = find_pairs([Dataset.load(folder)])
+    assert (len(pairs), len(pairs.paths)) == (20, 19)
+    assert pairs.paths[pairs.picture_P[11]].name == "3.png"
+    assert pairs.product_P[3] == pairs.product_P[11]
+    assert len(set(pairs.product_P.tolist())) == 19
 
 
 def test_no_product_is_on_both_sides_of_the_split(shop):
