@@ -100,11 +100,25 @@ class ClipEncoder:
             problems |= {str(path): picture for path, picture in pairs if isinstance(picture, str)}
         return x_ND, present_N, problems
 
-    @torch.inference_mode()
     def encode_batch_of_texts(self, texts: list[str]) -> np.ndarray:
         """As `encode_texts`, in one pass through the model."""
-        tokens = self.loaded.tokenize(texts).to(self._device)
-        return self.loaded.encode_text(tokens, normalize=True).float().cpu().numpy()
+        return self.encode_batch_of_tokens(self.loaded.tokenize(texts))
+
+    @torch.inference_mode()
+    def encode_batch_of_tokens(self, tokens: torch.Tensor) -> np.ndarray:
+        """What `tokenize` gave, as B × D float32, unit rows, in one pass through the model."""
+        return self.loaded.encode_text(tokens.to(self._device), normalize=True).float().cpu().numpy()
+
+    def tokenize(self, texts: list[str]) -> tuple[torch.Tensor, np.ndarray]:
+        """Tokens, B × `num_tokens`, and which texts have more of them than that and were cut."""
+        tokens, is_cut_B = self.loaded.tokenize(texts), np.zeros(len(texts), dtype=bool)
+        padding = self.loaded.tokenize([""])[0, -1]
+        full = torch.nonzero(tokens[:, -1] != padding).flatten().tolist()
+        if full:
+            # With room for one token more, a text that was cut has another token where its end was set before.
+            roomier = self.loaded.tokenize([texts[row] for row in full], context_length=tokens.shape[1] + 1)
+            is_cut_B[full] = (roomier[:, :-1] != tokens[full]).any(dim=1).numpy()
+        return tokens, is_cut_B
 
     @torch.inference_mode()
     def encode_batch_of_pictures(self, pictures: list[torch.Tensor]) -> np.ndarray:
@@ -116,16 +130,9 @@ class ClipEncoder:
         """What `encode_batch_of_pictures` takes of one RGB picture."""
         return self._preprocess.pixels(image)
 
-    def are_cut(self, texts: list[str]) -> np.ndarray:
-        """Which texts have more tokens than the model reads (`num_tokens`, the marks of start and end among them)."""
-        # With room for one token more, a text that was cut has another token where its end was set before.
-        tokens = self.loaded.tokenize(texts)
-        roomier = self.loaded.tokenize(texts, context_length=self.num_tokens + 1)
-        return (roomier[:, : self.num_tokens] != tokens).any(dim=1).numpy()
-
     @property
     def num_tokens(self) -> int:
-        """How many tokens of a text the model reads."""
+        """How many tokens of a text the model reads, the marks of start and end among them."""
         return self.loaded.tokenize([""]).shape[1]
 
     def _batches(self, num_rows: int) -> list[slice]:

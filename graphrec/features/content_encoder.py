@@ -154,7 +154,8 @@ class ContentEncoder:
             return _Content(key, text) if filling.is_new(key) else _Content(key)
 
         def encode(texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
-            return self.clip.encode_batch_of_texts(texts), self.clip.are_cut(texts)
+            tokens, is_cut_B = self.clip.tokenize(texts)
+            return self.clip.encode_batch_of_tokens(tokens), is_cut_B
 
         return filling.run(progress(map(read, texts), "Encoding texts", len(texts)), encode)
 

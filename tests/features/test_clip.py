@@ -11,7 +11,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from graphrec.errors import GraphRecError
-from graphrec.features import clip_loading
+from graphrec.features import clip_loading, hub
 from graphrec.features.clip import ClipConfig, ClipEncoder
 
 TEXTS = ["red dress", "blue shirt with stripes", "shoes " * 200, "", "ß 漢字 🙂"]
@@ -217,6 +217,7 @@ def test_a_known_tag_wins_over_a_folder_of_that_name(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "openai").mkdir()
     asked = []
+    monkeypatch.setattr(hub, "_answers", lambda url: True)
     monkeypatch.setattr(factory, "download_pretrained", lambda config, **_: asked.append(config) or "nowhere.pt")
     assert "could not be fetched or read" in one_line_of(ClipConfig(model="ViT-B/32", pretrained="openai"))
     assert len(asked) == 1
@@ -228,11 +229,37 @@ def test_weights_that_cannot_be_fetched_say_what_to_do(monkeypatch):
     def offline(*args: object, **kwargs: object):
         raise OSError("We couldn't connect to the hub.\nCheck your internet connection")
 
+    monkeypatch.setattr(hub, "_answers", lambda url: True)
     monkeypatch.setattr(factory, "download_pretrained", offline)
     line = one_line_of(ClipConfig(model="ViT-B-32", pretrained="openai"))
     assert line.startswith("The weights of CLIP ViT-B-32 / openai could not be fetched")
     assert "local checkpoint" in line
     assert "'small'" in line
+
+
+@pytest.mark.parametrize("config", [ClipConfig(model="ViT-B-32", pretrained="openai"), ClipConfig(model="hf-hub:a/b")])
+def test_a_hub_that_cannot_be_reached_is_told_without_waiting_for_it(monkeypatch, config):
+    import time
+
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(hub, "_answers", lambda url: False)
+    monkeypatch.setattr(hub, "getproxies", dict)
+    before, started = constants.HF_HUB_OFFLINE, time.monotonic()
+    line = one_line_of(config)
+    assert time.monotonic() - started < 20  # its client alone would try again for a minute
+    assert "the hub of models cannot be reached from this machine" in line
+    assert "local checkpoint" in line
+    assert constants.HF_HUB_OFFLINE is before
+
+
+def test_the_hub_answers_where_something_listens():
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        assert hub._answers(f"http://127.0.0.1:{port}")
+    assert not hub._answers(f"http://127.0.0.1:{port}")
 
 
 def test_an_open_clip_that_cannot_be_imported_says_what_to_install(monkeypatch):
