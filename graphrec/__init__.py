@@ -7,16 +7,18 @@ __version__ = "0.1.0"
 
 _HOME = {
     "Dataset": "graphrec.data.dataset",
+    "Filters": "graphrec.data.filters",
     "GraphRecError": "graphrec.errors",
     "GraphRecConfig": "graphrec.recommender",
     "Recommender": "graphrec.recommender",
     "compare": "graphrec.comparison",
 }
-__all__ = ["Dataset", "GraphRecConfig", "GraphRecError", "Recommender", "compare"]
+__all__ = ["Dataset", "Filters", "GraphRecConfig", "GraphRecError", "Recommender", "compare"]
 
 if TYPE_CHECKING:
     from graphrec.comparison import compare
     from graphrec.data.dataset import Dataset
+    from graphrec.data.filters import Filters
     from graphrec.errors import GraphRecError
     from graphrec.recommender import GraphRecConfig, Recommender
 
