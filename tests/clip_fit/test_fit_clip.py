@@ -202,3 +202,13 @@ def test_other_kinds_of_models_are_trained_and_read_back_too(shop, config, tiny,
         fit_clip([shop], one, out)
         assert is_same(weights(tmp_path / "alone"), weights(out))
         assert ClipEncoder(parse_clip(str(out))).encode_texts(["red"]).shape == (1, 16)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+def test_on_a_gpu_it_learns_in_mixed_precision_and_goes_on(shop, config, tmp_path):
+    config = changed(config, epochs=40)
+    with pytest.raises(KeyboardInterrupt):
+        fit_clip([shop], config, tmp_path / "clip", "cuda", progress=stop_after(5))
+    report = fit_clip([shop], config, tmp_path / "clip", "cuda")
+    assert report.summary.resumed_at == 5
+    assert report.after["title"].image_to_text.recall[5] > 0.9
