@@ -96,7 +96,7 @@ class Recommender:
 
         Raises GraphRecError for a user who is unknown or has no history, and as `Filters.eligible` does.
         """
-        _check_k(k)
+        k = _checked_k(k, len(self.train_.catalogue))
         users = self._known_users(user_ids)
         seen = self.seen[users] if exclude_seen else None
         found = self.index_.search(self.queries(users), k, exclude=seen, allowed=self._eligible(only_new, filters))
@@ -110,7 +110,7 @@ class Recommender:
         The visitor is encoded as a user with these items would be; the items themselves are left out. Raises
         GraphRecError for an unknown item or an empty list.
         """
-        _check_k(k)
+        k = _checked_k(k, len(self.train_.catalogue))
         _check_list(item_ids, "item")
         items = self.train_.catalogue.id_index.get_indexer(pd.Index(item_ids, dtype=object))
         if not len(items) or (items < 0).any():
@@ -149,7 +149,7 @@ class Recommender:
         Raises GraphRecError in one line where nothing is asked for, a picture cannot be used, an item is unknown, a
         filter cannot be met, or the run cannot be searched that way.
         """
-        _check_k(k)
+        k = _checked_k(k, len(self.train_.catalogue))
         found = self._searcher.search(SearchQuery.of(text, image, items, but, without), k, weights, rerank, filters)
         table = self._table(found.items_K[None], found.scores_K[None], {})
         table["site"] = self.train_.catalogue.site[found.items_K]
@@ -278,6 +278,8 @@ def _check_list(ids: Sequence[str], of: str) -> None:
         raise GraphRecError(f"Expected a list of {of} ids, got the string {ids!r}: write [{ids!r}].")
 
 
-def _check_k(k: int) -> None:
+def _checked_k(k: int, num_items: int) -> int:
+    """k, or as many items as there are: no list is longer, and room for more would be taken for nothing."""
     if k < 1:
         raise GraphRecError(f"Expected k of at least 1, got {k}.")
+    return min(k, num_items)

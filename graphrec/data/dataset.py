@@ -103,6 +103,10 @@ class Dataset:
         rng = np.random.default_rng(seed)
         degree_I = self.interactions.item_degree()
         touched = np.flatnonzero(degree_I)
+        if not len(touched):
+            raise GraphRecError(
+                f"Dataset {self.name!r} has no interactions: there is nothing to learn from; only encode works on it."
+            )
         num_cold = round(fraction * len(touched))
         if num_cold == 0 or num_cold == len(touched):
             raise GraphRecError(

@@ -20,6 +20,7 @@ from graphrec.data.timestamps import EXPECTED as EXPECTED_TIME
 from graphrec.data.timestamps import read_timestamps
 from graphrec.data.values import holds_nul, is_empty, read_ids, read_numbers, without_zeros
 
+_CATALOGUE_ALONE = '; for a catalogue alone write "interactions: []" in dataset.yaml'
 _MISSES_ZEROS = "unknown item: the items file has this id with other leading zeros (did a spreadsheet drop them?)"
 DUPLICATE = "the same event again (user, item, time, event type and site); the first is kept"
 
@@ -69,7 +70,7 @@ def read_events(
     GraphRecError where the file or a column is missing, or no row can be used.
     """
     table = read_table(root, description.file or "", collector, description.layout)
-    require_rows(table, collector)
+    require_rows(table, collector, "" if is_held_out else _CATALOGUE_ALONE)
     required = INTERACTION_COLUMNS[:2] if is_held_out else (*INTERACTION_COLUMNS[:2], *_columns_asked_for(description))
     optional = [name for name in INTERACTION_COLUMNS if name not in required]
     columns = resolve_columns(table, description.columns, required, optional, section, collector)

@@ -122,15 +122,15 @@ class Sieve:
         )
 
 
-def require_rows(table: Table, collector: SetAsideCollector) -> None:
-    """Raise GraphRecError for a table without rows: the file has none, or none of them could be read."""
+def require_rows(table: Table, collector: SetAsideCollector, advice: str = "") -> None:
+    """Raise GraphRecError for a table without rows: the file has none (then with the advice), or none can be read."""
     if len(table):
         return
     reason = collector.main_reason(table.file)
     raise GraphRecError(
         f"{table.file}: none of its rows can be read; main reason: {reason}."
         if reason
-        else f"{table.file} has no rows."
+        else f"{table.file} has no rows{advice}."
     )
 
 

@@ -150,7 +150,7 @@ def test_an_impossible_fraction_is_told_in_one_line(dataset, fraction, warm_frac
 def test_too_few_items_to_hold_any_out_is_told_in_one_line(dataset):
     assert "10% of 2 items" in error_of(lambda: dataset_of([0, 1, 2], [0, 1, 1]).split_cold_items(0.1))
     assert "99% of 2 items" in error_of(lambda: dataset_of([0, 1, 2], [0, 1, 1]).split_cold_items(0.99))
-    assert "of 0 items" in error_of(lambda: dataset_of([], []).split_cold_items(0.2))
+    assert "has no interactions" in error_of(lambda: dataset_of([], []).split_cold_items(0.2))
 
 
 def test_a_fixed_split_is_the_one_that_came_as_files(dataset):
