@@ -9,6 +9,7 @@ import io
 import multiprocessing
 import os
 import resource
+import shutil
 import signal
 import sys
 import time
@@ -25,14 +26,18 @@ from graphrec.cli import main
 from graphrec.config import GraphRecConfig
 from graphrec.data.dataset import Dataset
 from graphrec.data.sample_store import SampleStoreConfig, write_sample_store
+from graphrec.features.clip import ClipConfig
+from graphrec.features.encode_catalogue import encode_catalogue
 from graphrec.models import checkpoint
 from graphrec.recommender import Recommender
 from graphrec.workflow import export_run, train_run
 
 TINY = ("model.encoder.dim=4", "model.training.max_epochs=3", "model.tuning.tries=2", "features.use=[attributes]")
-STORE = SampleStoreConfig(products_per_site=40, shared_products=20, num_users=50, seed=1)
+STORES = [
+    SampleStoreConfig(products_per_site=40, shared_products=20, num_users=users, seed=users) for users in (50, 60)
+]
 SERVER = multiprocessing.get_context("forkserver")
-SERVER.set_forkserver_preload(["graphrec.workflow", "graphrec.cli", "graphrec.screen", "pytest"])
+SERVER.set_forkserver_preload(["graphrec.workflow", "graphrec.cli", "graphrec.screen", "open_clip", "pytest"])
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,14 @@ class World:
     @property
     def store(self) -> Path:
         return self.folder / "store"
+
+    @property
+    def other_store(self) -> Path:
+        return self.folder / "other-store"
+
+    @property
+    def cache(self) -> Path:
+        return self.folder / "cache"
 
     @property
     def run(self) -> Path:
@@ -79,10 +92,17 @@ def export(world: World, seed: int, started: Callable[[], None]) -> None:
     export_run(model, ("parquet", "faiss")[seed % 2], world.out)
 
 
+def encode(world: World, seed: int, started: Callable[[], None]) -> None:
+    dataset = Dataset.load((world.store, world.other_store)[seed % 2])
+    started()
+    encode_catalogue(dataset, ClipConfig(batch_size=8, decode_threads=1), world.cache, out=world.out)
+
+
 PHASES: dict[str, tuple[Callable[..., None], str]] = {
     "train": (train, "run"),
     "save": (save, "run"),
     "export": (export, "export"),
+    "encode": (encode, "vectors"),
 }
 
 
@@ -96,7 +116,11 @@ def quiet() -> None:
 
 def victim(phase: str, world: World, seed: int, pipe: Any) -> None:
     quiet()
-    PHASES[phase][0](world, seed, lambda: pipe.send(None))
+    try:
+        PHASES[phase][0](world, seed, lambda: pipe.send(None))
+    except Exception as error:
+        pipe.send(repr(error))
+        raise
     pipe.send(time.monotonic())
 
 
@@ -114,8 +138,9 @@ def run_phase(phase: str, world: World, seed: int, kill_after: float | None = No
     process.join(60)
     if process.exitcode == -signal.SIGKILL:
         return None
-    assert process.exitcode == 0
-    return here.recv() - start
+    last = here.recv()
+    assert process.exitcode == 0, last
+    return last - start
 
 
 def content(world: World, kind: str) -> tuple[dict[str, str], str]:
@@ -131,7 +156,8 @@ def beside(world: World) -> list[str]:
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
     made = World(tmp_path_factory.mktemp("killed"))
-    write_sample_store(made.store, STORE)
+    for folder, settings in zip((made.store, made.other_store), STORES, strict=True):
+        write_sample_store(folder, settings)
     train_run(Dataset.load(made.store), config(0), made.run, device="cpu")
     return made
 
@@ -140,6 +166,7 @@ def world(tmp_path_factory):
 def here(world, tmp_path):
     """The world, with a place of its own to write to."""
     (tmp_path / "store").symlink_to(world.store)
+    (tmp_path / "other-store").symlink_to(world.other_store)
     (tmp_path / "model").symlink_to(world.run.parent)
     return World(tmp_path)
 
@@ -154,22 +181,24 @@ def kill_at_random(world: World, phase: str, num_kills: int, seed: int) -> int:
     old, num_killed = 2, 0
     for delay in np.random.default_rng(seed).uniform(0, 1.05 * duration, num_kills):
         new = 3 - old
+        shutil.rmtree(world.cache, ignore_errors=True)  # or there would be nothing to encode
         num_killed += run_phase(phase, world, new, kill_after=delay) is None
         assert content(world, kind) in (whole[old], whole[new]), delay
         run_phase(phase, world, new)  # the same again: for a training, from its checkpoint
         assert content(world, kind) == whole[new], delay
         assert beside(world) == ["latest"], delay
+        assert not [path for path in world.cache.rglob("*") if "writing" in path.name or "tmp" in path.name], delay
         old = new
     return num_killed
 
 
-@pytest.mark.parametrize(("phase", "num_kills"), [("train", 6), ("save", 7), ("export", 7)])
+@pytest.mark.parametrize(("phase", "num_kills"), [("train", 5), ("save", 5), ("export", 5), ("encode", 5)])
 def test_a_kill_at_a_random_point_costs_nothing_but_time(here, phase, num_kills):
     assert kill_at_random(here, phase, num_kills, seed=0) >= num_kills // 2  # the check can fail
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("phase", "num_kills"), [("train", 34), ("save", 33), ("export", 33)])
+@pytest.mark.parametrize(("phase", "num_kills"), [("train", 25), ("save", 25), ("export", 25), ("encode", 25)])
 def test_a_hundred_kills_cost_nothing_but_time(here, phase, num_kills):
     assert kill_at_random(here, phase, num_kills, seed=1) >= num_kills // 2
 
@@ -253,7 +282,7 @@ def fail(arguments: list[str], folder: Path, largest: int) -> list[str]:
     return [line for line in err.splitlines() if line.strip() and "━" not in line]
 
 
-@pytest.mark.parametrize("largest", [100, 3_000, 6_000])
+@pytest.mark.parametrize("largest", [100, 6_000])
 def test_a_disk_that_is_full_while_a_run_is_written(here, largest):
     run_phase("train", here, seed=2)
     before = content(here, "run")
@@ -277,6 +306,20 @@ def test_a_disk_that_is_full_while_vectors_are_exported(here, to, largest):
     assert lines[0].startswith(f"graphrec: {here.out} cannot be written: ")
     assert content(here, "export") == before
     assert beside(here) == ["latest"]
+
+
+@pytest.mark.parametrize(("cache", "largest"), [(["--no-cache"], 100), (["--cache", "cache"], 10_000)])
+def test_a_disk_that_is_full_while_pictures_are_encoded(here, cache, largest):
+    run_phase("encode", here, seed=2)
+    before = content(here, "vectors")
+    shutil.rmtree(here.cache)
+    lines = fail(["encode", str(here.store), *cache, "--out", str(here.out)], here.folder, largest)
+    assert len(lines) == 1
+    assert "cannot be written" in lines[0]
+    assert content(here, "vectors") == before
+    assert beside(here) == ["latest"]
+    run_phase("encode", here, seed=2)  # what the cache holds does no harm
+    assert content(here, "vectors") == before
 
 
 def test_a_disk_that_is_full_while_rows_are_set_aside(here):
