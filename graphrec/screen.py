@@ -12,7 +12,7 @@ from rich.progress import Progress as RichProgress
 from rich.table import Column, Table
 
 from graphrec.comparison import Comparison, PoolResult
-from graphrec.data.check import CheckReport, Coverage
+from graphrec.data.check_report import CheckReport, Coverage
 from graphrec.evaluation.intervals import Verdict
 from graphrec.models.graph_model import FittedChoices
 
