@@ -76,7 +76,7 @@ class Recommender:
         index = ItemIndex.build(model.served_ID, self.config.index)
         clip = ClipIndex.build(train, features, self.config.index)
         if clip is not None:
-            encoder = QueryEncoder(clip.clip, clip.dims, device)
+            encoder = QueryEncoder(clip.clip, clip.dims, device, cache)
             rng = np.random.default_rng(self.config.seed)
             clip = clip.with_learned(train.catalogue, encoder, self.config.search, rng, progress, say)
         return self._hold(Run(self.config, train, features, model, index, dict(held_out or {}), clip))

@@ -22,6 +22,8 @@ from graphrec.features.clip import ClipConfig
 from graphrec.features.encode_catalogue import encode_catalogue
 from graphrec.features.extract import FeaturesConfig, extract_features
 from graphrec.features.segments import segment_paths
+from graphrec.recommender import Recommender
+from graphrec.search import query_encoder
 
 CONFIG = ClipConfig(batch_size=4)
 NUM_ITEMS = 40
@@ -104,6 +106,15 @@ def test_training_finds_the_vectors_and_loads_no_clip(dataset, expected, tmp_pat
     features = features_from(tmp_path / "cache", dataset)
     assert_equal(features.modalities, expected)
     assert any("3 texts are longer than the 48 tokens" in note for note in features.notes)
+
+
+def test_a_second_training_loads_no_clip_and_gives_the_same(small_dataset, quick_config, fitted, tmp_path, monkeypatch):
+    first = Recommender(quick_config, "cpu", tmp_path / "cache").fit(small_dataset)
+    for module in (content_encoder, query_encoder):
+        monkeypatch.setattr(module, "ClipEncoder", lambda *given: pytest.fail("loaded"))
+    second = Recommender(quick_config, "cpu", tmp_path / "cache").fit(small_dataset)
+    assert second.version == first.version
+    assert_equal(second.features_.modalities, fitted.features_.modalities)
 
 
 def test_shards_cover_everything_once_and_meet_in_the_cache(dataset, expected, tmp_path):

@@ -93,6 +93,11 @@ class ContentEncoder:
         return self._clip is not None
 
     @property
+    def dim(self) -> int:
+        """D, the number of features of both texts and pictures."""
+        return self.clip.dim if self.cache is None else self.facts.dim
+
+    @property
     def facts(self) -> ClipFacts:
         """Of the model; loads it only where this cache has never seen it."""
         if self._facts is None:
@@ -106,9 +111,8 @@ class ContentEncoder:
 
     def vectors(self, kind: Kind) -> VectorCache:
         """What is known of this model's pictures or texts."""
-        if self.cache is None:
-            return VectorCache(None, self.clip.dim)
-        return VectorCache(self.cache / f"{kind}-{getattr(self.facts, kind)}", self.facts.dim)
+        folder = None if self.cache is None else self.cache / f"{kind}-{getattr(self.facts, kind)}"
+        return VectorCache(folder, self.dim)
 
     def encode_images(
         self, paths: Sequence[Path], progress: Progress = silent, num_in_all: int | None = None

@@ -7,6 +7,7 @@ import numpy as np
 
 from graphrec.errors import GraphRecError
 from graphrec.features.clip import ClipConfig, ClipEncoder
+from graphrec.features.content_encoder import ContentEncoder
 from graphrec.retrieval.pair_weights import KINDS
 
 _NOUN = {"image": "picture", "text": "text"}
@@ -15,28 +16,33 @@ _NOUN = {"image": "picture", "text": "text"}
 class QueryEncoder:
     """Encodes with the CLIP that made the catalogue's vectors, loaded once per model and only when needed."""
 
-    def __init__(self, clip: Mapping[str, ClipConfig], dims: Mapping[str, int], device: str = "cpu") -> None:
+    def __init__(
+        self, clip: Mapping[str, ClipConfig], dims: Mapping[str, int], device: str = "cpu", cache: Path | None = None
+    ) -> None:
+        """`cache` remembers what is encoded: for queries that come again, as those of a training do."""
         self._clip = clip
         self._dims = dims
         """Kind → width that its vectors must have."""
         self._device = device
-        self._loaded: dict[str, ClipEncoder] = {}
+        self._cache = cache
+        self._loaded: dict[str, ContentEncoder] = {}
 
     def texts(self, texts: Sequence[str]) -> np.ndarray:
         """N × D, unit rows. Raises GraphRecError where no CLIP can encode texts."""
-        return self._encoder("text").encode_texts(list(texts)) if texts else np.zeros((0, 0), dtype=np.float32)
+        if not texts:
+            return np.zeros((0, 0), dtype=np.float32)
+        return self._encoder("text").encode_texts(list(texts)).take()[0]
 
     def pictures(self, paths: Sequence[Path]) -> np.ndarray:
         """N × D, unit rows. Raises GraphRecError for a picture that cannot be used, or where no CLIP can encode one."""
         if not paths:
             return np.zeros((0, 0), dtype=np.float32)
-        x_ND, present_N, problems = self._encoder("image").encode_images(list(paths))
-        if not present_N.all():
-            path = str(paths[int(np.argmin(present_N))])
-            raise GraphRecError(f"Picture {path}: {problems.get(path, 'cannot be used')}; give another one.")
-        return x_ND
+        found = self._encoder("image").encode_images(list(paths))
+        for row, reason in found.problems.items():
+            raise GraphRecError(f"Picture {paths[row]}: {reason}; give another one.")
+        return found.take()[0]
 
-    def _encoder(self, kind: str) -> ClipEncoder:
+    def _encoder(self, kind: str) -> ContentEncoder:
         if kind not in self._clip:
             raise GraphRecError(
                 f"No CLIP is known for the catalogue's vectors, so a {_NOUN[kind]} cannot be looked for: search with "
@@ -45,7 +51,7 @@ class QueryEncoder:
         clip = self._clip[kind]
         # One model serves both kinds where they share a space.
         same = next((k for k in KINDS if k in self._loaded and self._clip.get(k) == clip), None)
-        encoder = self._loaded[same] if same else ClipEncoder(clip, self._device)
+        encoder = self._loaded[same] if same else self._open(clip)
         if encoder.dim != self._dims[kind]:
             raise GraphRecError(
                 f"CLIP {clip} makes vectors of {encoder.dim} numbers, the catalogue's have {self._dims[kind]}: "
@@ -53,3 +59,8 @@ class QueryEncoder:
             )
         self._loaded[kind] = encoder
         return encoder
+
+    def _open(self, clip: ClipConfig) -> ContentEncoder:
+        if self._cache is not None:
+            return ContentEncoder(clip, self._device, self._cache)
+        return ContentEncoder(clip, self._device, clip=ClipEncoder(clip, self._device))
