@@ -40,7 +40,8 @@ def search(
     weights: Annotated[
         str | None,
         typer.Option(
-            help="text=0.9,image=0.1 (so by default for a text with a picture), equal or learned.", show_default=False
+            help="Such as text=0.9,image=0.1; equal; or learned, the default for a text with a picture.",
+            show_default=False,
         ),
     ] = None,
     rerank: Annotated[

@@ -24,13 +24,16 @@ _COMPARED = 20_000
 
 @dataclass(frozen=True)
 class Filters:
-    """Conditions that an item must meet, all of them; without any, every item is eligible."""
+    """Conditions that an item must meet, all of them; without any, every item is eligible.
 
-    site: tuple[str, ...] = ()
+    A single string counts as one of them.
+    """
+
+    site: Sequence[str] = ()
     """Items of one of these sites."""
-    where: tuple[str, ...] = ()
+    where: Sequence[str] = ()
     """Conditions on attributes, such as "category=shoes|boots" and "price=10..50"."""
-    exclude: tuple[str, ...] = ()
+    exclude: Sequence[str] = ()
     """Ids of items that must not be returned."""
     only_new: bool = False
     """Items without an edge in the training graph."""
@@ -83,7 +86,7 @@ def close_names(wanted: str, known: Iterable[str]) -> str:
     return f"there is: {shown}{', …' if len(by_key) > _SHOWN else ''}" if shown else "there is none"
 
 
-def _on_sites(catalogue: Catalogue, sites: tuple[str, ...]) -> np.ndarray:
+def _on_sites(catalogue: Catalogue, sites: Sequence[str]) -> np.ndarray:
     known = set(catalogue.site) - {""}
     if not known:
         raise GraphRecError(f"--site {sites[0]}: the catalogue names no site; leave --site out.")
@@ -93,13 +96,13 @@ def _on_sites(catalogue: Catalogue, sites: tuple[str, ...]) -> np.ndarray:
     return np.isin(catalogue.site.astype(str), sites)
 
 
-def _not_among(catalogue: Catalogue, ids: tuple[str, ...]) -> np.ndarray:
+def _not_among(catalogue: Catalogue, ids: Sequence[str]) -> np.ndarray:
     is_kept_I = np.ones(len(catalogue), dtype=bool)
     is_kept_I[item_indices(catalogue, ids, "--exclude")] = False
     return is_kept_I
 
 
-def item_indices(catalogue: Catalogue, ids: tuple[str, ...], asked: str) -> np.ndarray:
+def item_indices(catalogue: Catalogue, ids: Sequence[str], asked: str) -> np.ndarray:
     """Rows of these item ids, in their order. Raises GraphRecError for the first unknown one; `asked` says where."""
     items = catalogue.id_index.get_indexer(pd.Index(ids, dtype=object))
     if (items < 0).any():

@@ -22,9 +22,10 @@ from graphrec.search.query_encoder import QueryEncoder
 
 ENOUGH_ITEMS = 50
 """With fewer items nothing is fitted."""
-_GRID = (0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98, 1.0)
 _LEAST_SHARE = 0.05
-"""Whoever gives a text and a picture means both: neither is ever ignored."""
+"""Whoever gives a text and a picture means both, and a text may be in the item's own words: nothing is ever ignored."""
+
+_GRID = (_LEAST_SHARE, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 1 - _LEAST_SHARE)
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,6 @@ def fit_weights(task: FitTask) -> PairWeights:
         split[asked] = _best_mix(by_block[0], by_block[1], task, default.weight[asked, "image"])
         whole[asked] = split[asked] * by_block[0] + (1 - split[asked]) * by_block[1]
     text_share = _best_mix(whole["text"], whole["image"], task, 0.5)
-    text_share = min(max(text_share, _LEAST_SHARE), 1 - _LEAST_SHARE)
     share = {"text": text_share, "image": 1 - text_share}
     return PairWeights({(a, block): share[a] * (split[a] if block == "image" else 1 - split[a]) for a, block in PAIRS})
 
