@@ -64,10 +64,12 @@ def train_encoder(
     optimizers = _optimizers(encoder, config)
     state = TrainingState(encoder, optimizers, rng, generator)
     done, is_over = (0, False) if checkpoint is None else checkpoint.resume(state)
+    if is_over:
+        return encoder.eval()
     x = torch.from_numpy(x_IF)
     weight_E = torch.from_numpy(graph.items_of_user.weight_E)
     inclusion = BatchInclusion.of(torch.from_numpy(graph.item_degree))
-    for epoch in progress(range(done + 1, (done if is_over else num_epochs) + 1), description):
+    for epoch in progress(range(done + 1, num_epochs + 1), description):
         encoder.train()
         for batch in loader:
             encoder.zero_grad()
