@@ -56,6 +56,8 @@ class Searcher:
         An item without picture and text stands at the end of the list, in the catalogue's order, and only where
         nothing else is left.
         """
+        if rerank not in (None, "none") and not (isinstance(rerank, int) and rerank > 0):
+            raise GraphRecError(f"Expected rerank to be a number of candidates of at least 1, or none, got {rerank!r}.")
         asked = item_indices(self._catalogue, query.items, "--items")
         eligible = self._eligible(filters, asked)
         final = self._weights(query, weights)  # before anything is encoded: a mistake should not wait for a model
@@ -63,7 +65,7 @@ class Searcher:
         first_E = self._clip.space.query(parts, self._base.balanced())
         final_E = first_E if final is None else self._clip.space.query(parts, final)
         is_single = final is None or rerank == "none"
-        num_candidates = rerank if isinstance(rerank, int) else max(10 * k, self._config.candidates)
+        num_candidates = max(10 * k, self._config.candidates) if rerank is None or rerank == "none" else rerank
         is_scored = self._clip.space.route_I[eligible] != "neither"
         ranked = two_stage_search(
             self._clip.index,
@@ -84,8 +86,8 @@ class Searcher:
         if weights == "learned":
             if self._clip.learned is None:
                 raise GraphRecError(
-                    "This run has no learned weights (its CLIP knows nothing, too few items have a title and a "
-                    "picture, or search.fit_items is 0): use --weights text=0.9,image=0.1 or equal."
+                    "This run has no learned weights (pictures and texts are of different CLIPs, too few items have a "
+                    "title and a picture, or search.fit_items is 0): use --weights text=0.9,image=0.1 or equal."
                 )
             return self._clip.learned
         if weights is None and query.texts and query.images and not query.but:
@@ -94,7 +96,9 @@ class Searcher:
             weights = {"text": self._config.text_share, "image": 1 - self._config.text_share}
         if weights is None or weights == "equal":
             return None
-        return self._base.with_shares(parse_shares(weights) if isinstance(weights, str) else weights)
+        if not isinstance(weights, str):
+            weights = ",".join(f"{kind}={share}" for kind, share in weights.items())
+        return self._base.with_shares(parse_shares(weights))
 
     def _parts(self, query: SearchQuery, asked: np.ndarray) -> list[Part]:
         vectors = {"image": list(self._encoder.pictures(query.images)), "text": list(self._encoder.texts(query.texts))}

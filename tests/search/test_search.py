@@ -213,6 +213,9 @@ def test_wrong_requests_are_told_in_one_line(fitted, picture, tmp_path):
     assert "text is empty" in error_of(lambda: fitted.search(text="  "))
     assert "unknown item 'no-such'" in error_of(lambda: fitted.search(items=["no-such"]))
     assert "got 0" in error_of(lambda: fitted.search(text="hat", k=0))
+    assert "Weights 'text=-1'" in error_of(lambda: fitted.search(text="hat", weights={"text": -1}))
+    for rerank in (0, "some"):
+        assert f"got {rerank!r}" in error_of(lambda rerank=rerank: fitted.search(text="hat", rerank=rerank))
     assert "Weights 'half'" in error_of(lambda: fitted.search(text="hat", weights="half"))
     assert "no attribute 'colr'; did you mean 'colour'?" in error_of(
         lambda: fitted.search(text="hat", filters=Filters(where=("colr=red",)))
