@@ -1,5 +1,6 @@
 """Scratch folders beside the place that they are for, and why the disk refused to take something."""
 
+import errno
 import os
 import re
 import secrets
@@ -58,6 +59,11 @@ def sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def disk_refuses(error: OSError) -> bool:
+    """Whether it is about a disk that is full, over its quota or not to be written to: nothing a program can mend."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 
 
 def why_not_written(error: Exception) -> str | None:

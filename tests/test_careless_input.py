@@ -3,6 +3,7 @@
 Finer questions about single readers are asked in tests/data and tests/features.
 """
 
+import errno
 import json
 import shutil
 import struct
@@ -407,6 +408,33 @@ def test_own_vectors_under_a_name_that_is_nearly_image_or_text(check, name, mean
     assert says(check(), f"{name!r} stands beside CLIP's {meant} vectors, not in their place: did you mean {meant}?")
     (folder / "dataset.yaml").write_text(yaml.replace(name, meant))
     assert not says(check(), "did you mean")
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (
+            OSError(errno.ENOSPC, "No space left on device", "x.npy"),
+            "x.npy cannot be written: No space left on device.",
+        ),
+        (OSError(errno.EROFS, "Read-only file system"), "The disk refuses: Read-only file system."),
+    ],
+)
+def test_a_full_disk_wherever_it_is_noticed(failure, monkeypatch, error, line):
+    def fail():
+        raise error
+
+    monkeypatch.setattr("graphrec.cli.entry.app", fail)
+    assert failure() == line
+
+
+def test_another_error_of_the_system_is_a_bug_and_shown_as_one(graphrec, monkeypatch):
+    def fail():
+        raise FileNotFoundError(errno.ENOENT, "No such file", "x.npy")
+
+    monkeypatch.setattr("graphrec.cli.entry.app", fail)
+    with pytest.raises(FileNotFoundError):
+        cli.main()
 
 
 def test_a_wrong_setting_is_refused_before_the_data_are_read(failure, graphrec):

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from graphrec.cli.options import CACHE
-from graphrec.cli.output import print_notes, run_option, screen_and_progress
+from graphrec.cli.output import print_notes, run_option, say_on, screen_and_progress
 
 
 def demo(
@@ -29,7 +29,7 @@ def demo(
     screen.rule("2  check: what is in it, what is broken", align="left")
     print_check(screen, check_dataset(dataset, progress=progress))
     screen.rule("3  train: a fifth of the items held out whole", align="left")
-    model = train_run(dataset, GraphRecConfig(), out, progress=progress, cache=CACHE)
+    model = train_run(dataset, GraphRecConfig(), out, progress=progress, say=say_on(screen), cache=CACHE)
     print_notes(screen, model.features_.notes)
     print_choices(screen, model.model_.choices)
     screen.rule("4  recall: candidates for one user", align="left")

@@ -14,6 +14,7 @@ from graphrec.cli.export import export
 from graphrec.cli.recall import recall
 from graphrec.cli.search import search
 from graphrec.cli.train import train
+from graphrec.disk import disk_refuses, why_not_written
 from graphrec.errors import GraphRecError
 
 app = typer.Typer(
@@ -42,3 +43,9 @@ def main() -> None:
     except BrokenPipeError:  # the reader, such as head, has seen enough
         sys.stderr.close()
         sys.exit(0)
+    except OSError as error:
+        if not disk_refuses(error):
+            raise
+        where = f"{error.filename} cannot be written" if error.filename else "The disk refuses"
+        typer.echo(f"graphrec: {where}: {why_not_written(error)}.", err=True)
+        sys.exit(1)

@@ -11,6 +11,8 @@ from graphrec.cli.options import RUN
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from graphrec.progress import Say
+
 
 def screen_and_progress() -> "tuple[Console, Any]":
     """The console on standard error, and the progress bars on it."""
@@ -20,6 +22,11 @@ def screen_and_progress() -> "tuple[Console, Any]":
 
     console = Console(stderr=True, highlight=False, emoji=False)
     return console, ProgressBars(console)
+
+
+def say_on(screen: "Console") -> "Say":
+    """Lines as they are, not broken at the width of the screen: they hold paths."""
+    return lambda line: screen.print(line, markup=False, soft_wrap=True)
 
 
 def answer() -> "Console":

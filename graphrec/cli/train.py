@@ -1,6 +1,5 @@
 """`graphrec train`: from a dataset to a run."""
 
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -19,7 +18,7 @@ from graphrec.cli.options import (
     checked_device,
     chosen_cache,
 )
-from graphrec.cli.output import print_notes, run_option, screen_and_progress
+from graphrec.cli.output import print_notes, run_option, say_on, screen_and_progress
 
 
 def train(
@@ -52,7 +51,7 @@ def train(
     resolved = resolved if clip is None else resolved.with_clip(clip)
     chosen_device = checked_device(device)
     data = open_dataset(dataset, root, progress)
-    say = partial(screen.print, markup=False, soft_wrap=True)
+    say = say_on(screen)
     for warning in data.set_aside.warnings:
         screen.print(f"! {warning}", style="yellow", markup=False)
     where = chosen_cache(cache, no_cache)
