@@ -317,7 +317,8 @@ def test_the_demo_goes_the_whole_way(graphrec, small_store, monkeypatch):
     code, out, err = graphrec("demo")
     assert code == 0, err
     shown = " ".join((out + err).split())
-    for part in ("sample-store: 120 items", "small CLIP has seen drawn pictures only", "Chosen on items masked", "cold pool", "graph - content"):
+    parts = "sample-store: 120 items", "small CLIP has seen drawn pictures only", "Chosen on items masked", "cold pool"
+    for part in (*parts, "graph - content"):
         assert part in shown
     read_manifest(Path("runs/latest"))
     user = re.search(r"graphrec recall --user (\S+)", shown)[1]
