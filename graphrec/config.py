@@ -42,9 +42,7 @@ class GraphRecConfig(BaseModel, extra="forbid", frozen=True):
         Raises GraphRecError in one line that names the file and every unknown key or wrong value.
         """
         settings = {} if path is None else read_settings(path)
-        config = cls._validated(
-            settings, str(path)
-        )  # before the overrides: each mistake is blamed on its place
+        config = cls._validated(settings, str(path))  # before the overrides: each mistake is blamed on its place
         for override in overrides:
             _set(settings, override)
         return cls._validated(settings, "--set") if overrides else config

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import safetensors.torch
 import yaml
+from pydantic import ValidationError
 
 from graphrec.artifact import read_manifest, write_artifact
 from graphrec.config import GraphRecConfig
@@ -21,6 +22,7 @@ from graphrec.data.description import DatasetDescription
 from graphrec.data.fingerprint import fingerprint
 from graphrec.data.interactions import Interactions
 from graphrec.data.set_aside import read_set_aside, write_set_aside
+from graphrec.errors import GraphRecError
 from graphrec.features.extract import ItemFeatures
 from graphrec.features.storage import read_features, write_features
 from graphrec.models.graph_model import FittedChoices, GraphModel
@@ -77,8 +79,14 @@ def write_run(run: Run, folder: Path) -> None:
 def read_run(folder: Path, device: str = "cpu") -> Run:
     """Read a run after checking every file against the manifest. Raises GraphRecError in one line where one differs."""
     manifest = read_manifest(folder)
-    config = GraphRecConfig.model_validate(yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8")))
-    train = _read_dataset(folder)
+    try:
+        config = GraphRecConfig.model_validate(yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8")))
+        train = _read_dataset(folder)
+    except ValidationError as error:
+        raise GraphRecError(
+            f"{folder} was written by graphrec {manifest.packages.get('graphrec', 'of another version')}, with settings "
+            f"that this one does not read ({error.errors()[0]['msg']}): upgrade graphrec, or train again."
+        ) from None
     features = read_features(folder / "features")
     # Large arrays stay on disk until they are used.
     arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in _ARRAYS}

@@ -14,6 +14,7 @@ from graphrec import artifact
 from graphrec.artifact import read_manifest
 from graphrec.data.catalogue import Attributes
 from graphrec.data.dataset import Truth
+from graphrec.config import GraphRecConfig
 from graphrec.errors import GraphRecError
 from graphrec.recommender import Recommender
 from graphrec.run_folder import Run, read_run, write_run
@@ -170,6 +171,14 @@ def test_a_run_of_a_newer_format_is_refused(run_copy):
     path = run_copy / "manifest.json"
     path.write_text(path.read_text().replace('"format_version": 1', '"format_version": 99'))
     assert "upgrade graphrec" in error_of(lambda: Recommender.load(run_copy))
+
+
+def test_settings_of_a_version_to_come_are_told_in_one_line(loaded, tmp_path, monkeypatch):
+    monkeypatch.setattr(GraphRecConfig, "to_yaml", lambda self: "novelty: 1\n")
+    write_run(run_of(loaded), tmp_path / "run")
+    message = error_of(lambda: read_run(tmp_path / "run"))
+    assert message.startswith(f"{tmp_path / 'run'} was written by graphrec ")
+    assert "upgrade graphrec, or train again" in message
 
 
 def test_a_copied_run_answers_like_the_original(loaded, saved_run, tmp_path):
