@@ -84,7 +84,7 @@ def read_run(folder: Path, device: str = "cpu") -> Run:
         train = _read_dataset(folder)
     except ValidationError as error:
         raise GraphRecError(
-            f"{folder} was written by graphrec {manifest.packages.get('graphrec', 'of another version')}, with settings "
+            f"{folder} was written by graphrec {manifest.packages.get('graphrec', '?')}, with settings "
             f"that this one does not read ({error.errors()[0]['msg']}): upgrade graphrec, or train again."
         ) from None
     features = read_features(folder / "features")

@@ -12,9 +12,9 @@ import pytest
 import graphrec
 from graphrec import artifact
 from graphrec.artifact import read_manifest
+from graphrec.config import GraphRecConfig
 from graphrec.data.catalogue import Attributes
 from graphrec.data.dataset import Truth
-from graphrec.config import GraphRecConfig
 from graphrec.errors import GraphRecError
 from graphrec.recommender import Recommender
 from graphrec.run_folder import Run, read_run, write_run
