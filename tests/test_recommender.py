@@ -274,3 +274,16 @@ def test_a_cuda_device_that_is_not_there_is_told_in_one_line(fitted):
     if torch.cuda.is_available():
         pytest.skip("there is a CUDA device here")
     assert "No CUDA device" in error_of(lambda: Recommender(device="cuda").fit(fitted.train_))
+
+
+def test_a_fit_with_a_checkpoint_keeps_it_until_the_model_is_saved(small_dataset, tmp_path):
+    config = GraphRecConfig.load(None, ["model.encoder.dim=4", "model.training.max_epochs=1", "model.tuning.tries=1"])
+    config = config.model_copy(update={"features": config.features.model_copy(update={"use": ("attributes",)})})
+    path, said = tmp_path / "fit.checkpoint", []
+    first = Recommender(config, "cpu").fit(small_dataset, checkpoint=path, say=said.append)
+    assert path.exists()
+    again = Recommender(config, "cpu").fit(small_dataset, checkpoint=path, say=said.append)
+    assert said == [f"Resuming at the end of the training on everything ({path})."]
+    assert again.version == first.version
+    again.save(tmp_path / "run")
+    assert [one.name for one in tmp_path.iterdir()] == ["run"]
