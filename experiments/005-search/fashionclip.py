@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from tasks import KINDS_OF, SplitTask, halves, ranks, study
+from tasks import KINDS_OF, SplitTask, ranks, study
 
 from graphrec.features.modality import Modality
 from graphrec.retrieval.clip_space import ClipSpace
@@ -22,7 +22,6 @@ def fashionclip_study(root: Path) -> dict[str, Any]:
     product_I = items["article_id"].str[:7].to_numpy()
     source, target = _other_colours(product_I, np.random.default_rng(0))
     everybody = np.ones(len(items), dtype=bool)
-    is_validation_N = halves(product_I[target], np.random.default_rng(0))
     not_itself = np.ones((len(source), len(items)), dtype=bool)
     not_itself[np.arange(len(source)), source] = False
     pictures = ClipSpace.build({"image": Modality(image_IF, everybody)}, is_shared=True)
@@ -31,17 +30,17 @@ def fashionclip_study(root: Path) -> dict[str, Any]:
         SplitTask(
             "pictures, by text and another colour's picture",
             FitTask(pictures, {"image": image_IF[source], "text": text_IF[target]}, target, not_itself),
-            is_validation_N,
+            product_I[target],
         ),
         SplitTask(
             "texts, by picture and another colour's text",
             FitTask(texts, {"image": image_IF[target], "text": text_IF[source]}, target, not_itself),
-            is_validation_N,
+            product_I[target],
         ),
     ]
     return {
         "tasks": [study(task) for task in tasks],
-        "routing": _routing(image_IF, text_IF, source, target, not_itself, is_validation_N),
+        "routing": _routing(image_IF, text_IF, source, target, not_itself, product_I[target]),
     }
 
 
@@ -51,7 +50,7 @@ def _routing(
     source: np.ndarray,
     target: np.ndarray,
     allowed: np.ndarray,
-    val: np.ndarray,
+    group_N: np.ndarray,
 ) -> list[dict[str, Any]]:
     """What stands in the place of a missing block, as ever more items lack the one or the other."""
     rows = []
@@ -64,9 +63,9 @@ def _routing(
         }
         for name, space in _fillings(ClipSpace.build(modalities, is_shared=True)).items():
             task = FitTask(space, {"image": image_IF[source], "text": text_IF[target]}, target, allowed)
-            split = SplitTask(name, task, val)
-            weights = fit_weights(split.part(val))
-            test = split.part(~val)
+            split = SplitTask(name, task, group_N)
+            weights = fit_weights(split.part(split.is_validation_N))
+            test = split.part(~split.is_validation_N)
             route_N = space.route_I[test.target_N]
             for arm, kinds in KINDS_OF.items():
                 reciprocal_N = 1 / ranks(test, PairWeights.default() if arm != "both" else weights, kinds)

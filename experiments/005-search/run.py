@@ -122,7 +122,6 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     path, progress = HERE / "metrics.json", ProgressBars(Console(stderr=True))
-    metrics = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     start = time.perf_counter()
     if arguments.part == "store":
         found = store_study(arguments.folder, progress)
@@ -130,6 +129,7 @@ def main() -> None:
         found = fashionclip_study(arguments.root)
     elif arguments.part == "hm":
         found = hm_study(arguments.root, arguments.clip, progress)
+    metrics = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     if arguments.part != "tables":
         metrics[arguments.part] = {**found, "seconds": round(time.perf_counter() - start, 1), **machine()}
         write_metrics(HERE, metrics)

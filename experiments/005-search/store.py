@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from encoded import ALTERED, TextsAndPictures
-from tasks import SplitTask, halves, study
+from tasks import SplitTask, study
 
 from graphrec import Dataset
 from graphrec.data.sample_store import write_sample_store
@@ -65,7 +65,7 @@ def _other_site(folder: Path, catalogue: Any, space: ClipSpace, picture: Any, ti
         target,
         catalogue.site[source][:, None] != catalogue.site[None],
     )
-    return SplitTask("the other site's listing of a product", task, halves(product, np.random.default_rng(0)))
+    return SplitTask("the other site's listing of a product", task, product)
 
 
 def _altered(how: str, made: TextsAndPictures, space: ClipSpace, picture: Any, title: Any) -> SplitTask:
@@ -74,7 +74,7 @@ def _altered(how: str, made: TextsAndPictures, space: ClipSpace, picture: Any, t
     changed = made.altered(how, items)
     items, changed_NF = items[changed.present_I], changed.x_IF[changed.present_I]
     task = FitTask(space, {"image": changed_NF, "text": title.x_IF[items]}, items)
-    return SplitTask(f"title and {how}", task, halves(items, np.random.default_rng(0)))
+    return SplitTask(f"title and {how}", task, items)
 
 
 def but_study(

@@ -1,6 +1,7 @@
 """Queries that look for one known item, and how well weightings rank it."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -8,10 +9,12 @@ import numpy as np
 from graphrec.evaluation.intervals import paired_bootstrap, verdict
 from graphrec.retrieval.clip_space import Part
 from graphrec.retrieval.pair_weights import PairWeights
+from graphrec.search.config import SearchConfig
 from graphrec.search.fitting import FitTask, fit_weights, target_ranks
 
 KINDS_OF = {"text": ("text",), "picture": ("image",), "both": ("image", "text")}
 TEXT_MOSTLY = {"text": 0.9, "image": 0.1}
+CANDIDATES = SearchConfig().candidates
 
 
 @dataclass(frozen=True)
@@ -20,7 +23,14 @@ class SplitTask:
 
     name: str
     task: FitTask
-    is_validation_N: np.ndarray
+    group_N: np.ndarray
+    """Queries of one product are of one group: on the same side, and drawn together by the bootstrap."""
+
+    @cached_property
+    def is_validation_N(self) -> np.ndarray:
+        """Half of the groups."""
+        groups = np.unique(self.group_N)
+        return np.isin(self.group_N, np.random.default_rng(0).permutation(groups)[: len(groups) // 2])
 
     def part(self, rows: np.ndarray) -> FitTask:
         task = self.task
@@ -30,12 +40,6 @@ class SplitTask:
             task.target_N[rows],
             None if task.allowed_NI is None else task.allowed_NI[rows],
         )
-
-
-def halves(group_N: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Whole groups (a product's listings) on one side; True: validation."""
-    groups = np.unique(group_N)
-    return np.isin(group_N, rng.permutation(groups)[: len(groups) // 2])
 
 
 def ranks(task: FitTask, weights: PairWeights, kinds: tuple[str, ...]) -> np.ndarray:
@@ -52,6 +56,21 @@ def ranks(task: FitTask, weights: PairWeights, kinds: tuple[str, ...]) -> np.nda
     return np.concatenate(out)
 
 
+def two_stage_ranks(task: FitTask, weights: PairWeights, kinds: tuple[str, ...], num_candidates: int) -> np.ndarray:
+    """As `ranks`, among the candidates of a first stage that weighs the kinds alike; inf for a target not there."""
+    vectors_EI, out = np.asarray(task.space.vectors_IE).T, []
+    for row, target in enumerate(task.target_N):
+        parts = [Part(kind, task.vectors[kind][row]) for kind in kinds]
+        first_I = task.space.query(parts, weights.balanced()) @ vectors_EI
+        if task.allowed_NI is not None:
+            first_I[~task.allowed_NI[row]] = -np.inf
+        candidates = np.argpartition(-first_I, num_candidates)[:num_candidates]
+        second_C = task.space.query(parts, weights) @ vectors_EI[:, candidates]
+        is_target_C = candidates == target
+        out.append(1.0 + (second_C > second_C[is_target_C]).sum() if is_target_C.any() else np.inf)
+    return np.array(out)
+
+
 def study(split: SplitTask, in_training: PairWeights | None = None) -> dict[str, Any]:
     """Each weighting with text, picture and both, on the test queries; the mix against the better single kind.
 
@@ -59,6 +78,7 @@ def study(split: SplitTask, in_training: PairWeights | None = None) -> dict[str,
     is decided on the validation queries, and so is the share of the text.
     """
     validation, test = split.part(split.is_validation_N), split.part(~split.is_validation_N)
+    group_N = split.group_N[~split.is_validation_N]
     learned = fit_weights(validation)
     weightings = {
         "learned on validation queries": learned,
@@ -76,11 +96,16 @@ def study(split: SplitTask, in_training: PairWeights | None = None) -> dict[str,
             rank_N = ranks(test, weights, kinds)
             of_arm[name, arm] = 1 / rank_N
             rows.append({"weights": name, "query": arm, **_figures(rank_N)})
+            if arm == "both" and name.startswith("learned"):
+                staged_N = two_stage_ranks(test, weights, kinds, CANDIDATES)
+                rows.append({"weights": name, "query": f"both, {CANDIDATES} candidates", **_figures(staged_N)})
     better = max(("text", "picture"), key=lambda arm: (1 / ranks(validation, learned, KINDS_OF[arm])).mean())
     compared = []
     for name in weightings:
         interval = paired_bootstrap(
-            of_arm[name, "both"], of_arm["learned on validation queries", better], np.random.default_rng(0)
+            _by_group(of_arm[name, "both"], group_N),
+            _by_group(of_arm["learned on validation queries", better], group_N),
+            np.random.default_rng(0),
         )
         compared.append({"weights": name, **vars(interval), "verdict": str(verdict(interval))})
     return {
@@ -94,6 +119,12 @@ def study(split: SplitTask, in_training: PairWeights | None = None) -> dict[str,
         "better_single": better,
         "both_minus_better_single": compared,
     }
+
+
+def _by_group(value_N: np.ndarray, group_N: np.ndarray) -> np.ndarray:
+    """The mean of each product: what one product's listings share must not count twice in an interval."""
+    code_N = np.unique(group_N, return_inverse=True)[1]
+    return np.bincount(code_N, value_N) / np.bincount(code_N)
 
 
 def _figures(rank_N: np.ndarray) -> dict[str, float]:
