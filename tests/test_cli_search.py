@@ -1,11 +1,15 @@
 """`graphrec search` and the filters of `graphrec recall`, as a user types them."""
 
+import io
 import json
 import sys
 
+import pandas as pd
 import pytest
+from rich.console import Console
 
 from graphrec import cli
+from graphrec.screen import search_table
 
 
 @pytest.fixture(autouse=True)
@@ -103,3 +107,21 @@ def test_a_mistake_is_one_line(search, arguments, told):
 @pytest.mark.parametrize("arguments", [[], ["--but", "red"], ["--text", "hat", "--rerank", "few"], ["-k", "0"]])
 def test_a_usage_error_is_exit_code_2(search, arguments):
     assert search(*arguments)[0] == 2
+
+
+def test_an_item_without_picture_and_text_is_shown_as_such():
+    rows = [
+        (1, "a", "Red hat", 1.25, 3, "blend", "", "both", 1.0, 0.25),
+        (2, "b", "", 0.5, 0, "content", "", "text", 0.0, 0.5),
+        (3, "c", "Thing", float("nan"), 0, "content", "", "neither", 0.0, 0.0),
+    ]
+    columns = ["rank", "item_id", "title", "score", "degree", "source", "site", "matched", "from_image", "from_text"]
+    console = Console(width=90, record=True, file=io.StringIO())
+    console.print(search_table(pd.DataFrame(rows, columns=columns), "Found"))
+    lines = [line.split() for line in console.export_text().splitlines() if line.strip()]
+    assert lines[1] == ["#", "item", "title", "score", "picture", "text", "degree"]  # no site, no such column
+    assert lines[3:] == [
+        ["1", "a", "Red", "hat", "1.250", "+1.00", "+0.25", "3"],
+        ["2", "b", "untitled", "0.500", "-", "+0.50", "0"],
+        ["3", "c", "Thing", "no", "picture,", "no", "text", "-", "-", "0"],
+    ]
