@@ -73,7 +73,11 @@ class ClipEncoder:
         self.loaded = load_clip(config.model, config.pretrained, device)
         self._preprocess = BatchedPreprocess(self.loaded.preprocess)
         self._decoder = PictureDecoder(self._preprocess.pixels, self.loaded.image_side, config.decode_threads)
-        self.dim = self.encode_batch_of_texts([""]).shape[1]
+        empty = self.loaded.tokenize([""])
+        self.num_tokens = empty.shape[1]
+        """How many tokens of a text the model reads, the marks of start and end among them."""
+        self._padding = empty[0, -1]
+        self.dim = self.encode_batch_of_tokens(empty).shape[1]
         """D, the number of features of both texts and pictures."""
 
     def encode_texts(self, texts: Sequence[str], progress: Progress = silent) -> np.ndarray:
@@ -112,8 +116,7 @@ class ClipEncoder:
     def tokenize(self, texts: list[str]) -> tuple[torch.Tensor, np.ndarray]:
         """Tokens, B × `num_tokens`, and which texts have more of them than that and were cut."""
         tokens, is_cut_B = self.loaded.tokenize(texts), np.zeros(len(texts), dtype=bool)
-        padding = self.loaded.tokenize([""])[0, -1]
-        full = torch.nonzero(tokens[:, -1] != padding).flatten().tolist()
+        full = torch.nonzero(tokens[:, -1] != self._padding).flatten().tolist()
         if full:
             # With room for one token more, a text that was cut has another token where its end was set before.
             roomier = self.loaded.tokenize([texts[row] for row in full], context_length=tokens.shape[1] + 1)
@@ -129,11 +132,6 @@ class ClipEncoder:
     def pixels(self, image: Image.Image) -> torch.Tensor:
         """What `encode_batch_of_pictures` takes of one RGB picture."""
         return self._preprocess.pixels(image)
-
-    @property
-    def num_tokens(self) -> int:
-        """How many tokens of a text the model reads, the marks of start and end among them."""
-        return self.loaded.tokenize([""]).shape[1]
 
     def _batches(self, num_rows: int) -> list[slice]:
         size = self.config.batch_size

@@ -197,7 +197,7 @@ class _Filling(Generic[T]):
                 self._key_N[row] = content.key
                 if content.problem:
                     problems[row] = content.problem
-                if content.value is None or not self.is_new(content.key):
+                if content.value is None or content.key in self._new:  # read again before it was encoded
                     continue
                 if started is None:
                     self._vectors.require_writable()

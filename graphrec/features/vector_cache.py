@@ -42,7 +42,9 @@ class KeyIndex:
         return np.where(self._sorted_R[place_N] == key_N, self._row_R[place_N], -1)
 
     def __contains__(self, key: bytes) -> bool:
-        return bool(self.find(np.array([key], dtype=KEY))[0] >= 0)
+        place = np.searchsorted(self._sorted_R, np.bytes_(key))
+        # NumPy keeps zero bytes at the end of such a string, but does not show them.
+        return bool(place < len(self._sorted_R) and self._sorted_R[place] == key.rstrip(b"\0"))
 
 
 class VectorCache:
