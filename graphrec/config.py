@@ -2,17 +2,17 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import yaml
-from pydantic import BaseModel, Field, NonNegativeInt, ValidationError, model_validator
+from pydantic import BaseModel, Field, NonNegativeInt, ValidationError
 
 from graphrec.data.dataset_yaml import one_line, read_settings
 from graphrec.errors import GraphRecError
 from graphrec.features.clip import parse_clip
 from graphrec.features.extract import FeaturesConfig
 from graphrec.models.graph_model import ModelConfig
-from graphrec.retrieval.item_index import IndexConfig, check_factory
+from graphrec.retrieval.item_index import IndexConfig
 from graphrec.search.config import SearchConfig
 
 
@@ -53,11 +53,6 @@ class GraphRecConfig(BaseModel, extra="forbid", frozen=True):
             return cls.model_validate(settings)
         except ValidationError as error:
             raise GraphRecError(f"{where}: {one_line(error, cls)}") from None
-
-    @model_validator(mode="after")
-    def _index_can_be_built(self) -> Self:
-        check_factory(self.index.factory, self.model.encoder.dim + 1)
-        return self
 
     def with_clip(self, name: str) -> "GraphRecConfig":
         """The same settings with the CLIP that one word names, see `parse_clip`; batch size and threads stay."""

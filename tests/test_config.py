@@ -141,10 +141,14 @@ def test_a_missing_file_is_told_in_words(tmp_path):
     assert load_error(tmp_path / "none.yaml") == f"{tmp_path / 'none.yaml'}: cannot be read: No such file or directory."
 
 
-@pytest.mark.parametrize(
-    "factory", ["Flatt", "IVF", "PQ4", "LSH", ""]
-)  # 65 numbers do not fall into 4 parts; LSH knows no inner product
+@pytest.mark.parametrize("factory", ["Flatt", "IVF", "LSH", ""])  # LSH knows no inner product
 def test_an_index_that_cannot_be_built_is_refused_before_anything_is_trained(factory):
-    message = load_error(None, ["model.encoder.dim=64", f"index.factory='{factory}'"])
-    assert message.startswith(f"--set: index.factory: FAISS cannot build {factory!r} over vectors of dimension 65 (")
-    GraphRecConfig.load(None, ["model.encoder.dim=64", "index.factory=PQ5"])
+    message = load_error(None, [f"index.factory='{factory}'"])
+    assert message.startswith(f"--set: index.factory: FAISS cannot build {factory!r} (")
+
+
+@pytest.mark.parametrize(
+    "factory", ["Flat", "HNSW32,Flat", "IVF64,PQ16", "OPQ16_64,IVF64,PQ16x4fs", "PCA80,SQ8", "PQ5"]
+)
+def test_an_index_that_some_vectors_allow_is_taken(factory):
+    assert GraphRecConfig.load(None, [f"index.factory='{factory}'"]).index.factory == factory

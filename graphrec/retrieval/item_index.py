@@ -12,7 +12,7 @@ from typing import Any
 import faiss
 import numpy as np
 import scipy.sparse as sp
-from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveInt
+from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveInt, field_validator
 
 from graphrec.errors import GraphRecError
 from graphrec.retrieval.distinct import Distinct
@@ -21,6 +21,7 @@ from graphrec.retrieval.found import Found
 from graphrec.retrieval.rescoring import Request, Source, best_items, product_error
 
 _ROWS = 65_536  # vectors added or measured at a time
+_DIVISIBLE_DIM = 64 * 9 * 5 * 7  # by most numbers of product quantisers; the vectors' own dimension comes later
 _TRAINING_ROWS = 2**21  # FAISS itself keeps 256 per cell
 
 
@@ -43,6 +44,19 @@ class IndexConfig(BaseModel):
     build_threads: PositiveInt = 1
     """Threads that build the index. HNSW linked by one thread is the same every time, by several it need not be."""
 
+    @field_validator("factory")
+    @classmethod
+    def _can_be_built(cls, factory: str | None) -> str | None:
+        """Found out when the index is built as well, but that may be after hours of training."""
+        try:
+            if factory is not None:
+                _empty(factory, _DIVISIBLE_DIM)
+        except (RuntimeError, AssertionError) as error:  # all that FAISS raises
+            raise ValueError(
+                f"FAISS cannot build {factory!r} ({_reason(error)}); expected a factory such as Flat or HNSW32,Flat"
+            ) from None
+        return factory
+
 
 def default_factory(num_items: int) -> str:
     """Flat up to 100 k items (exact), HNSW up to 5 M, above that cells of 8-bit vectors found by HNSW.
@@ -54,22 +68,6 @@ def default_factory(num_items: int) -> str:
     if num_items <= 5_000_000:
         return "HNSW32,Flat"
     return f"IVF{2 ** round(np.log2(4 * np.sqrt(num_items)))}_HNSW32,SQ8"
-
-
-def check_factory(factory: str | None, dim: int) -> None:
-    """Raise ValueError where FAISS cannot build an index of inner products over `dim` numbers from this string.
-
-    `ItemIndex.build` finds out too, but may come after hours of training.
-    """
-    if factory is None:
-        return
-    try:
-        _empty(factory, dim)
-    except (RuntimeError, AssertionError) as error:  # all that FAISS raises
-        raise ValueError(
-            f"index.factory: FAISS cannot build {factory!r} over vectors of dimension {dim} ({_reason(error)}); "
-            "expected a factory such as Flat or HNSW32,Flat, or none"
-        ) from None
 
 
 @dataclass(frozen=True)
