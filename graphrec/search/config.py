@@ -14,4 +14,5 @@ class SearchConfig(BaseModel, extra="forbid", frozen=True):
     but_strength: float = Field(default=1.25, gt=0)
     """How much "like this, but …" counts beside each picture or text that it changes."""
     fit_items: NonNegativeInt = 400
-    """Items whose titles and altered pictures the learned weights are fitted on in training; 0: none are fitted."""
+    """Items whose titles and altered pictures the learned weights are fitted on in training, among ten times as many;
+    0: none are fitted."""

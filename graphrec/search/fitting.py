@@ -22,6 +22,8 @@ from graphrec.search.query_encoder import QueryEncoder
 
 ENOUGH_ITEMS = 50
 """With fewer items nothing is fitted."""
+_POOL_PER_QUERY = 10
+"""Among few items a poor text finds its item as well as a good picture: a share fitted there is no use among many."""
 _LEAST_SHARE = 0.05
 """Whoever gives a text and a picture means both, and a text may be in the item's own words: nothing is ever ignored."""
 
@@ -61,37 +63,54 @@ def catalogue_task(
     rng: np.random.Generator,
     progress: Progress = silent,
 ) -> FitTask | None:
-    """Titles and altered pictures of up to `num_items` items, to be found among these items without their titles.
+    """Titles and altered pictures of up to `num_items` items, to be found among these and nine times as many others.
 
-    None where pictures and texts do not share a space, or fewer than `ENOUGH_ITEMS` items have both.
+    None where pictures and texts do not share a space, or fewer than `ENOUGH_ITEMS` pictures could be altered.
     """
     if not space.is_shared or len(space.blocks) < 2 or catalogue.image_root is None:
         return None
-    is_usable_I = (space.route_I == "both") & np.array([bool(title.strip()) for title in catalogue.title])
-    items = rng.permutation(np.flatnonzero(is_usable_I))[:num_items]
+    has_all_I = (space.route_I == "both") & np.array([bool(title.strip()) for title in catalogue.title])
+    pool = rng.permutation(np.flatnonzero(has_all_I))[: _POOL_PER_QUERY * num_items]
     with tempfile.TemporaryDirectory(prefix="graphrec-") as scratch:
-        paths, kept = [], []
-        for item in progress(items.tolist(), "Altering pictures"):
-            picture_path = catalogue.image_root / catalogue.image[item]
-            is_inside = stays_inside(catalogue.image_root.resolve(), picture_path)
-            picture = altered_picture(picture_path, rng) if is_inside else None
-            if picture is not None:
-                paths.append(Path(scratch) / f"{item}.png")
-                kept.append(item)
-                picture.save(paths[-1])
-        if len(kept) < ENOUGH_ITEMS:
+        paths = _altered_pictures(catalogue, pool[:num_items], Path(scratch), rng, progress)
+        if len(paths) < ENOUGH_ITEMS:
             return None
-        image_ND = encoder.pictures(paths)
-    text_ND = encoder.texts([catalogue.title[item] for item in kept])
-    left = [without_title(catalogue.text[item], catalogue.title[item]) for item in kept]
-    has_text_N = np.array([bool(text) for text in left])
-    rest_ND = np.zeros_like(text_ND)
-    rest_ND[has_text_N] = encoder.texts([text for text in left if text])
-    own_ND = np.stack([_own_picture(space, item) for item in kept]).astype(np.float32)
-    pool = {"image": Modality(own_ND, np.ones(len(kept), dtype=bool)), "text": Modality(rest_ND, has_text_N)}
+        image_ND = encoder.pictures(list(paths.values()))
+    target_N = np.array(list(paths))
+    text_ND = encoder.texts([catalogue.title[item] for item in pool[target_N]])
     return FitTask(
-        ClipSpace.build(pool, is_shared=True), {"image": image_ND, "text": text_ND}, target_N=np.arange(len(kept))
+        _space_without_titles(space, catalogue, pool, encoder), {"image": image_ND, "text": text_ND}, target_N
     )
+
+
+def _altered_pictures(
+    catalogue: Catalogue, items: np.ndarray, folder: Path, rng: np.random.Generator, progress: Progress
+) -> dict[int, Path]:
+    """Place in `items` → the file of its altered picture; those that cannot be altered are left out."""
+    root, paths = catalogue.image_root or Path(), {}
+    for place, item in enumerate(progress(items.tolist(), "Altering pictures")):
+        source = root / catalogue.image[item]
+        picture = altered_picture(source, rng) if stays_inside(root.resolve(), source) else None
+        if picture is not None:
+            paths[place] = folder / f"{place}.png"
+            picture.save(paths[place])
+    return paths
+
+
+def _space_without_titles(
+    space: ClipSpace, catalogue: Catalogue, items: np.ndarray, encoder: QueryEncoder
+) -> ClipSpace:
+    """The items with their own pictures, and their texts encoded again without the title; row by row."""
+    columns = space.columns("image")
+    image_PD = (np.asarray(space.vectors_IE[items, columns]) + space.blocks["image"].mean_D).astype(np.float32)
+    rest = [without_title(catalogue.text[item], catalogue.title[item]) for item in items]
+    has_text_P = np.array([bool(text) for text in rest])
+    text_PD = np.zeros_like(image_PD)
+    if has_text_P.any():
+        text_PD[has_text_P] = encoder.texts([text for text in rest if text])
+    everybody_P = np.ones(len(items), dtype=bool)
+    modalities = {"image": Modality(image_PD, everybody_P), "text": Modality(text_PD, has_text_P)}
+    return ClipSpace.build(modalities, is_shared=True)
 
 
 def without_title(text: str, title: str) -> str:
@@ -112,13 +131,6 @@ def target_ranks(score_NI: np.ndarray, target_N: np.ndarray, allowed_NI: np.ndar
     if allowed_NI is not None:
         above_NI, equal_NI = above_NI & allowed_NI, equal_NI & allowed_NI
     return 1 + above_NI.sum(axis=1) + (equal_NI.sum(axis=1) - 1) / 2
-
-
-def _own_picture(space: ClipSpace, item: int) -> np.ndarray:
-    vector_D = space.item_vector(item, "image")
-    if vector_D is None:
-        raise ValueError(f"Expected item {item} to have a picture.")
-    return vector_D
 
 
 def _pair_scores(task: FitTask, pair: Pair) -> np.ndarray:

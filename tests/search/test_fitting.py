@@ -1,5 +1,7 @@
 """Fitted weights find what helps, and the task they are fitted on does not give its answers away."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -94,12 +96,21 @@ def test_the_task_of_a_catalogue_holds_no_title_and_other_pictures(fitted):
     clip = fitted.clip_
     encoder = QueryEncoder(clip.clip, clip.dims)
     task = catalogue_task(clip.space, fitted.train_.catalogue, encoder, 60, np.random.default_rng(0))
-    assert len(task.target_N) == len(task.space) == 60
+    catalogue = fitted.train_.catalogue
+    num_usable = sum(
+        route == "both" and bool(title) for route, title in zip(clip.space.route_I, catalogue.title, strict=True)
+    )
+    assert len(task.target_N) == 60 < len(task.space) == num_usable
+    assert task.target_N.tolist() == list(range(60))
     assert (task.space.route_I != "both").any()  # a text that was all title is gone
     own = np.stack([task.space.item_vector(item, "image") for item in range(60)])
     cosine = np.einsum("nd,nd->n", own, task.vectors["image"].astype(np.float64))
     assert cosine.max() < 0.9999
     assert cosine.mean() > 0.5
+    titles_alone = replace(catalogue, text=catalogue.title)
+    nothing_left = catalogue_task(clip.space, titles_alone, encoder, 60, np.random.default_rng(0))
+    assert set(nothing_left.space.blocks) == {"image"}
+    assert fit_weights(nothing_left).weight["text", "image"] > 0
     few = catalogue_task(clip.space, fitted.train_.catalogue, encoder, 49, np.random.default_rng(0))
     assert few is None
 
