@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, Literal, TypeVar
+from typing import Generic, Literal, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -152,20 +152,21 @@ class ContentEncoder:
         """A vector for each text; equal texts are encoded once. Those that the model cut are marked."""
         batch_rows = min(self.config.batch_size, num_in_all or len(texts))
         filling = _Filling[str](self.vectors("text"), batch_rows, len(texts))
-
-        def read(text: str) -> _Content[str]:
-            key = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
-            return _Content(key, text) if filling.is_new(key) else _Content(key)
+        keys = [hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest() for text in texts]
+        is_known_N = filling.known.find(np.array(keys, dtype=KEY)) >= 0
+        contents = [
+            _Content(key, None if is_known else text)
+            for key, text, is_known in zip(keys, texts, is_known_N.tolist(), strict=True)
+        ]
 
         def encode(texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
             tokens, is_cut_B = self.clip.tokenize(texts)
             return self.clip.encode_batch_of_tokens(tokens), is_cut_B
 
-        return filling.run(progress(map(read, texts), "Encoding texts", len(texts)), encode)
+        return filling.run(progress(contents, "Encoding texts"), encode)
 
 
-@dataclass(frozen=True)
-class _Content(Generic[T]):
+class _Content(NamedTuple, Generic[T]):
     """One picture or text as it was read."""
 
     key: bytes = b""
@@ -180,13 +181,13 @@ class _Filling(Generic[T]):
 
     def __init__(self, vectors: VectorCache, batch_rows: int, num_contents: int) -> None:
         self._vectors, self._batch_rows = vectors, batch_rows
-        self._known = vectors.index()
+        self.known = vectors.index()
         self._new: set[bytes] = set()
         self._key_N = np.zeros(num_contents, dtype=KEY)
 
     def is_new(self, key: bytes) -> bool:
         """Whether the model has to see this content. Any thread may ask; two that ask at once are both told so."""
-        return key not in self._new and key not in self._known
+        return key not in self._new and key not in self.known
 
     def run(self, contents: Iterable[_Content[T]], encode: _Encode[T]) -> EncodedContents:
         problems: dict[int, str] = {}
