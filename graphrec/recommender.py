@@ -119,7 +119,7 @@ class Recommender:
         items = np.unique(items)
         model = self.model_
         vector_1D = model.encoder.encode_users(model.encoded.states_LID, [items])
-        query_1D = model.scale.query(vector_1D, model.choices.popularity_weight)
+        query_1D = model.queries(vector_1D, _basket(items, len(self.train_.catalogue)))
         found = self.index_.search(query_1D, k, exclude=[items], allowed=self._eligible(only_new, filters))
         return self._table(found.items_BK, found.scores_BK, {})
 
@@ -163,9 +163,8 @@ class Recommender:
         return rank_by_vectors(self.queries(users, popularity), self.model_.served_ID, pool, seen, k)
 
     def queries(self, users: np.ndarray, popularity: bool = True) -> np.ndarray:
-        """What is searched with for these user indices, (B, D + 1) float32; the popularity term can be switched off."""
-        model = self.model_
-        return model.scale.search_query(model.encoded.q_UD[users], model.choices.popularity_weight, popularity)
+        """What is searched with for these user indices, float32 as wide as the item vectors; popularity can be off."""
+        return self.model_.queries(self.model_.encoded.q_UD[users], self.seen[users], popularity)
 
     def embeddings(self, kind: Literal["item", "user"] = "item") -> Embeddings:
         """Served item vectors, or user queries: their inner product is the score that `recommend` ranks by."""
@@ -276,6 +275,11 @@ def _why_no_search(features: ItemFeatures) -> str:
 def _check_list(ids: Sequence[str], of: str) -> None:
     if isinstance(ids, str):
         raise GraphRecError(f"Expected a list of {of} ids, got the string {ids!r}: write [{ids!r}].")
+
+
+def _basket(items: np.ndarray, num_items: int) -> sp.csr_matrix:
+    """One row that holds each of the items once."""
+    return sp.csr_matrix((np.ones(len(items), dtype=np.float32), items, [0, len(items)]), (1, num_items))
 
 
 def _checked_k(k: int, num_items: int) -> int:

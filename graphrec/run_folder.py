@@ -41,8 +41,12 @@ _ARRAYS: dict[str, Callable[[GraphModel], np.ndarray]] = {
     "item_states": lambda model: model.encoded.states_LID,
     "score_covariance": lambda model: model.scale.covariance_DD,
     "average_query": lambda model: model.scale.average_D,
+    "raw_covariance": lambda model: model.raw_scale.covariance_DD,
+    "raw_average": lambda model: model.raw_scale.average_D,
     "degree": lambda model: model.degree_I,
 }
+_RAW = ("raw_covariance", "raw_average")
+"""Runs from before there was a raw block lack these."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +93,11 @@ def read_run(folder: Path, device: str = "cpu") -> Run:
         ) from None
     features = read_features(folder / "features")
     # Large arrays stay on disk until they are used.
-    arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in _ARRAYS}
+    arrays = {
+        name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+        for name in _ARRAYS
+        if name not in _RAW or f"{name}.npy" in manifest.files
+    }
     choices = FittedChoices.from_json(json.loads((folder / "metrics.json").read_text(encoding="utf-8")))
     num_features = sum(modality.num_features for modality in features.modalities.values())
     encoder = GraphSAGE(len(train.catalogue), num_features, config.model.encoder)
@@ -98,6 +106,7 @@ def read_run(folder: Path, device: str = "cpu") -> Run:
         encoder=encoder.to(device).eval(),
         encoded=Encoded(arrays["sage_items"], arrays["users"], arrays["item_states"]),
         scale=QueryScale(arrays["score_covariance"], arrays["average_query"]),
+        raw_scale=QueryScale(arrays.get(_RAW[0], np.zeros((0, 0))), arrays.get(_RAW[1], np.zeros(0))),
         choices=choices,
         graph_ID=arrays["graph"],
         content_ID=arrays["content"],

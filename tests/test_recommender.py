@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from graphrec import Recommender
 from graphrec.comparison import compare_with
+from graphrec.config import GraphRecConfig
 from graphrec.errors import GraphRecError
 from graphrec.models.graphsage import Encoded, GraphSAGE
 from graphrec.workflow import export_run, run_split
@@ -231,7 +232,16 @@ def test_the_query_is_what_graphsage_makes_of_the_users_items(loaded, saved_run)
         out_D += weights["layers.0.user.lin_l.bias"] + weights["layers.0.user.lin_r.weight"] @ weights["user_start"]
         q_1D = (out_D / np.linalg.norm(out_D))[None]
         user = loaded.train_.user_id_index.get_loc(user_id)
-        expected_1D = loaded.model_.scale.query(q_1D, loaded.model_.choices.popularity_weight)
+        model, choices = loaded.model_, loaded.model_.choices
+        raw_1R = model.served_ID[items, q_1D.shape[1] : -1].sum(axis=0, keepdims=True)
+        learned_1D = model.scale.query(q_1D, choices.popularity_weight)
+        expected_1D = np.hstack(
+            [
+                (1 - choices.raw_share) * learned_1D[:, :-1],
+                choices.raw_share * model.raw_scale.scaled(raw_1R),
+                learned_1D[:, -1:],
+            ]
+        )
         np.testing.assert_allclose(loaded.queries(np.array([user])), expected_1D, rtol=1e-3, atol=1e-4)
         order, _ = numpy_list(expected_1D[0], loaded.embeddings("item").vectors, loaded.seen[[user]].indices, 5)
         assert list(loaded.recommend([user_id], 5)["item_id"]) == list(loaded.train_.catalogue.item_ids[order])

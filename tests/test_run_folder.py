@@ -50,7 +50,8 @@ def test_the_manifest_names_every_file_and_counts_what_is_in_it(saved_run, fitte
     assert manifest.about["items"] == 120
     assert manifest.about["users"] == 151
     assert manifest.about["interactions"] == len(fitted.train_.interactions)
-    assert manifest.about["dimension"] == 17  # 16 and the popularity term
+    raw_dim = len(fitted.model_.raw_scale.average_D)
+    assert manifest.about["dimension"] == 16 + raw_dim + 1  # GraphSAGE's, the raw block's, and the popularity term
     assert len(manifest.about["data_fingerprint"]) == 64
 
 

@@ -1,18 +1,16 @@
 """Content arms: what the features of a user's own items say, with no neighbour of a neighbour anywhere."""
 
 import numpy as np
-import scipy.sparse as sp
 
 from graphrec.baselines.arm import TrainingInput, VectorBaseline
 from graphrec.errors import GraphRecError
 from graphrec.features.blocks import FeatureBlocks
 from graphrec.models.popularity import Popularity
+from graphrec.models.raw_block import sum_of_items
 from graphrec.models.ridge import HeadSettings, RidgeSystem
-from graphrec.models.scoring import QueryScale, with_popularity
+from graphrec.models.scoring import QueryScale, sample_users, with_popularity
 from graphrec.models.tuning import MaskedSplit, Tuned, mean_ndcg, tune_head
 from graphrec.progress import Progress, silent
-
-_USERS_FOR_AVERAGE = 5000
 
 
 class ContentUntrained(VectorBaseline):
@@ -36,9 +34,9 @@ class ContentUntrained(VectorBaseline):
 class Content(VectorBaseline):
     """Ridge from features to raw interaction columns, tuned as the graph arm's head is.
 
-    The score of item i for user u is x_iᵀ (XᵀX + λI)⁻¹ Σ_j a_uj x_j over the user's items j: the ridge prediction of
-    column i of the interaction matrix A, in a form that needs no users × items matrix. Blocks are weighted; X holds the
-    warm items.
+    The score of item i for user u is x_iᵀ (XᵀX + λI)⁻¹ Σ_j x_j over the user's items j: the ridge prediction of column
+    i of the interaction matrix of zeros and ones, in a form without a users × items matrix. Blocks are weighted; X
+    holds the warm items. An item counts once however often it was touched, as in the graph arm.
     """
 
     def _fit(self, inputs: TrainingInput, progress: Progress = silent) -> None:
@@ -57,15 +55,7 @@ class Content(VectorBaseline):
 
     def user_vectors(self, users: np.ndarray) -> np.ndarray:
         """(B, F): each user's ridge coefficients."""
-        return _ridge_queries(self.system_, self.settings_, self.matrix_[users] @ self.design_IF_)
-
-
-def sample_users(matrix_UI: sp.csr_matrix, seed: int) -> np.ndarray:
-    """Indices of users with history, at most 5,000 drawn by the seed: enough for an average."""
-    users = np.flatnonzero(np.diff(matrix_UI.indptr))
-    if len(users) <= _USERS_FOR_AVERAGE:
-        return users
-    return np.sort(np.random.default_rng(seed).choice(users, _USERS_FOR_AVERAGE, replace=False))
+        return _ridge_queries(self.system_, self.settings_, sum_of_items(self.matrix_[users], self.design_IF_))
 
 
 def _tune(inputs: TrainingInput, progress: Progress) -> Tuned:
@@ -91,7 +81,7 @@ class _MaskedScore:
         interactions = masked.split.train.interactions
         self.system = RidgeSystem(blocks.x_IF, blocks.columns, masked.warm_items)
         design_IF = self.system.design(np.arange(len(blocks.x_IF)))
-        self.profile_BF = interactions.user_item_matrix()[users] @ design_IF
+        self.profile_BF = sum_of_items(interactions.user_item_matrix()[users], design_IF)
         self.warm_RF = design_IF[masked.warm_items]
         popularity = Popularity.fit(self.system, interactions.item_degree())
         self.vectors_ID = with_popularity(design_IF, popularity.predicted_I)

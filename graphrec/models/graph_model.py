@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-from pydantic import BaseModel
+import scipy.sparse as sp
+from pydantic import BaseModel, NonNegativeInt
 
 from graphrec.data.dataset import Dataset
 from graphrec.errors import GraphRecError
@@ -25,6 +26,7 @@ from graphrec.models.fold_in import fold_in, graph_vectors
 from graphrec.models.graphsage import Encoded, GraphSAGE, GraphSAGEConfig
 from graphrec.models.masked_search import SHARES, MaskedSearch, item_vectors
 from graphrec.models.popularity import Popularity
+from graphrec.models.raw_block import RawBlock, join_queries, join_vectors, sum_of_items
 from graphrec.models.ridge import HeadSettings, RidgeSystem
 from graphrec.models.scoring import QueryScale
 from graphrec.models.training import TrainingConfig, new_encoder, train_encoder
@@ -40,6 +42,8 @@ class ModelConfig(BaseModel, extra="forbid", frozen=True):
     encoder: GraphSAGEConfig = GraphSAGEConfig()
     training: TrainingConfig = TrainingConfig()
     tuning: TuningConfig = TuningConfig()
+    raw_dim: NonNegativeInt = 256
+    """Most numbers of the raw block (see `models.raw_block`) in a vector; 0: none."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,8 @@ class FittedChoices:
     masked_ndcg: float
     """NDCG@20 of the chosen settings on the masked items (a validation figure: it chose them)."""
     ndcg_by_epoch: list[float] = field(default_factory=list)
+    raw_share: float = 0.0
+    """How much the raw block counts, against the learned vector; runs from before there was one have none."""
 
     def to_json(self) -> dict[str, Any]:
         """As JSON data; `from_json` gives it back exactly."""
@@ -68,11 +74,13 @@ class FittedChoices:
 
 @dataclass(frozen=True)
 class GraphModel:
-    """The fitted model as arrays. Item vectors are (I, D + 1): the last component is the popularity term."""
+    """The fitted model as arrays. Item vectors are (I, D + R + 1): learned, raw, and the popularity term last."""
 
     encoder: GraphSAGE
     encoded: Encoded
     scale: QueryScale
+    """Of the learned vectors."""
+    raw_scale: QueryScale
     choices: FittedChoices
     graph_ID: np.ndarray
     """Where the graph puts the items with edges: z and fold-in as chosen."""
@@ -81,6 +89,16 @@ class GraphModel:
     served_ID: np.ndarray
     """v: c where the degree is 0, otherwise blended with z."""
     degree_I: np.ndarray
+
+    def queries(self, q_BD: np.ndarray, items_BI: sp.csr_matrix, popularity: bool = True) -> np.ndarray:
+        """What is searched with, (B, D + R + 1) float32, for users of these encodings and items.
+
+        With `popularity` off the average user is taken out.
+        """
+        raw_IR = self.served_ID[:, q_BD.shape[1] : -1]
+        raw_BR = self.raw_scale.search_query(sum_of_items(items_BI, raw_IR), 0, popularity)
+        learned_BD = self.scale.search_query(q_BD, self.choices.popularity_weight, popularity)
+        return join_queries(learned_BD, raw_BR, self.choices.raw_share)
 
 
 def fit_graph_model(
@@ -119,10 +137,14 @@ def fit_graph_model(
     folded_ID = fold_in(encoded.q_UD, graph.items_of_user.matrix())
     teacher_ID = graph_vectors(encoded.z_ID, folded_ID, encoded.q_UD[has_history_U], system.rows, choices.fold_in_share)
     graph_ID, content_ID = item_vectors(system, teacher_ID, Popularity.fit(system, degree_I), choices.head)
+    matrix = train.interactions.user_item_matrix()
+    raw = RawBlock.fit(system, matrix, choices.head, choices.raw_share, config.raw_dim, seed)
+    graph_ID, content_ID = join_vectors(graph_ID, raw.vectors_IR), join_vectors(content_ID, raw.vectors_IR)
     return GraphModel(
         encoder=encoder,
         encoded=encoded,
         scale=QueryScale.fit(encoded.q_UD[has_history_U], teacher_ID[system.rows]),
+        raw_scale=raw.scale,
         choices=choices,
         graph_ID=graph_ID,
         content_ID=content_ID,
@@ -145,7 +167,10 @@ def _choose(
         return FittedChoices.from_json(made_before)
     masked = MaskedSplit.of(train, config.tuning, seed)
     search = MaskedSearch(
-        masked, blocks, new_encoder(len(blocks.x_IF), blocks.x_IF.shape[1], config.encoder, seed, device)
+        masked,
+        blocks,
+        new_encoder(len(blocks.x_IF), blocks.x_IF.shape[1], config.encoder, seed, device),
+        config.raw_dim,
     )
     train_encoder(
         search.graph, blocks.x_IF, config.encoder, config.training, config.training.max_epochs, seed, device,
@@ -155,10 +180,13 @@ def _choose(
     )  # fmt: skip
     shares = SHARES[: max(1, config.tuning.tries)]
     share = search.best_share(shares)
+    tries = config.tuning.tries - len(shares)  # the shares are tries too
+    raw_shares = search.raw_shares[: max(1, tries + 1)]
+    raw_share = search.best_raw_share(share, raw_shares)
     tuned = tune_head(
         list(blocks.columns),
-        lambda settings, weight: search.score(settings, weight, share),
-        max(0, config.tuning.tries - len(shares)),  # the shares were tries too
+        lambda settings, weight: search.score(settings, weight, share, raw_share),
+        max(0, tries + 1 - len(raw_shares)),  # the first one is what the best share was found with
         progress,
         "Tuning the content head",
     )
@@ -167,7 +195,8 @@ def _choose(
         head=tuned.settings,
         popularity_weight=tuned.popularity_weight,
         fold_in_share=share,
-        half_degree=search.best_half_degree(tuned, share),
+        half_degree=search.best_half_degree(tuned, share, raw_share),
+        raw_share=raw_share,
         masked_ndcg=tuned.score,
         ndcg_by_epoch=search.ndcg_by_epoch,
     )

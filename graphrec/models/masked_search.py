@@ -1,6 +1,7 @@
 """Items masked inside the training data choose the epochs, the head's settings and the hand-over to the graph."""
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 
@@ -12,14 +13,17 @@ from graphrec.models.fallback import serve
 from graphrec.models.fold_in import fold_in, graph_vectors
 from graphrec.models.graphsage import Encoded, GraphSAGE
 from graphrec.models.popularity import Popularity
+from graphrec.models.raw_block import RawBlock, join_queries, join_vectors, sum_of_items
 from graphrec.models.ridge import HeadSettings, RidgeSystem
 from graphrec.models.scoring import QueryScale, with_popularity
-from graphrec.models.tuning import MaskedSplit, Tuned, mean_ndcg
+from graphrec.models.tuning import MaskedSplit, Tuned, mean_ndcg, mean_ndcg_in_pool
 
 SHARES = (0.5, 0.0, 0.25, 0.75, 1.0)
 """Shares of the fold-in in the teacher that are tried; the first one is used until then."""
+RAW_SHARES = (0.25, 0.0, 0.5, 0.75)
+"""Shares of the raw block in the score that are tried; the first one is used until then."""
 _EPOCH_POPULARITY_WEIGHTS = (0.0, 0.4)
-"""An epoch is judged by the better of these, so that it is not chosen for its popularity alone."""
+"""What is not tuned yet is judged by the better of these, and as much by what it finds with popularity off."""
 _HALF_DEGREES = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 100.0)
 
 
@@ -37,7 +41,7 @@ def item_vectors(
 class MaskedSearch:
     """What the masked items say about epochs, head settings and the hand-over from content to graph."""
 
-    def __init__(self, masked: MaskedSplit, blocks: FeatureBlocks, best_encoder: GraphSAGE) -> None:
+    def __init__(self, masked: MaskedSplit, blocks: FeatureBlocks, best_encoder: GraphSAGE, raw_dim: int) -> None:
         self.masked = masked
         interactions = masked.split.train.interactions
         self.graph = InteractionGraph.from_interactions(interactions)
@@ -48,10 +52,14 @@ class MaskedSearch:
         if judges is None:
             raise GraphRecError("No user with history touched a masked item: too few interactions to tune on.")
         self.pool, self.users = judges
+        self.matrix = interactions.user_item_matrix()
         self.even = HeadSettings(weights=dict.fromkeys(blocks.columns, 1.0))
         self.ndcg_by_epoch: list[float] = []
         self.best_encoder = best_encoder
         """Holds the best epoch's weights."""
+        self.raw_dim = raw_dim
+        self.raw_shares = RAW_SHARES if raw_dim else (0.0,)
+        """Those that can be chosen from; epochs are judged with the first one beside the learned vector."""
         self.best: Encoded
         self.folded_ID: np.ndarray
 
@@ -65,8 +73,7 @@ class MaskedSearch:
         encoded = encoder.encode(self.graph, self.system.x_IF)
         folded_ID = fold_in(encoded.q_UD, self.graph.items_of_user.matrix())
         teacher_ID = self._teacher(encoded, folded_ID, SHARES[0])
-        _, content_ID = item_vectors(self.system, teacher_ID, self.popularity, self.even)
-        self.ndcg_by_epoch.append(self._ndcg(encoded, teacher_ID, content_ID))
+        self.ndcg_by_epoch.append(self._ndcg(encoded, teacher_ID, self.raw_shares[0]))
         if self.best_epoch == len(self.ndcg_by_epoch):
             self.best, self.folded_ID = encoded, folded_ID
             self.best_encoder.load_state_dict(encoder.state_dict())
@@ -85,21 +92,26 @@ class MaskedSearch:
 
     def best_share(self, shares: Sequence[float]) -> float:
         """The mixture of z and fold-in that teaches an untuned head best."""
-        scores = []
-        for share in shares:
-            teacher_ID = self._teacher(self.best, self.folded_ID, share)
-            _, content_ID = item_vectors(self.system, teacher_ID, self.popularity, self.even)
-            scores.append(self._ndcg(self.best, teacher_ID, content_ID))
+        scores = [
+            self._ndcg(self.best, self._teacher(self.best, self.folded_ID, share), self.raw_shares[0])
+            for share in shares
+        ]
         return shares[int(np.argmax(scores))]
 
-    def score(self, settings: HeadSettings, popularity_weight: float, share: float) -> float:
-        """NDCG@20 on the masked items with the best epoch's encoder."""
+    def best_raw_share(self, share: float, raw_shares: Sequence[float]) -> float:
+        """How much the raw block should count beside an untuned head."""
+        teacher_ID = self._teacher(self.best, self.folded_ID, share)
+        scores = [self._ndcg(self.best, teacher_ID, raw_share) for raw_share in raw_shares]
+        return raw_shares[int(np.argmax(scores))]
+
+    def score(self, settings: HeadSettings, popularity_weight: float, share: float, raw_share: float) -> float:
+        """NDCG@20 on the masked items with the best epoch's encoder; the raw block at its full width."""
         teacher_ID = self._teacher(self.best, self.folded_ID, share)
         _, content_ID = item_vectors(self.system, teacher_ID, self.popularity, settings)
         query_BD = self._queries(self.best, teacher_ID, self.users, popularity_weight)
-        return mean_ndcg(query_BD, content_ID, self.pool, self.users)
+        return self._joined_ndcg(query_BD, content_ID, self._raw_queries(settings) if raw_share else None, raw_share)
 
-    def best_half_degree(self, tuned: Tuned, share: float) -> float:
+    def best_half_degree(self, tuned: Tuned, share: float, raw_share: float) -> float:
         """The hand-over that finds the masked edges of warm items best; a middling one where there are none."""
         judges = self.masked.judges("warm")
         if judges is None:
@@ -108,14 +120,52 @@ class MaskedSearch:
         teacher_ID = self._teacher(self.best, self.folded_ID, share)
         query_BD = self._queries(self.best, teacher_ID, users, tuned.popularity_weight)
         graph_ID, content_ID = item_vectors(self.system, teacher_ID, self.popularity, tuned.settings)
+        raw = RawBlock.fit(self.system, self.matrix, tuned.settings, raw_share, self.raw_dim, self.masked.seed)
+        raw_BR = raw.scale.query(sum_of_items(self.matrix[users], raw.vectors_IR), 0)
+        query_BD = join_queries(query_BD, raw_BR, raw.share)
+        graph_ID, content_ID = join_vectors(graph_ID, raw.vectors_IR), join_vectors(content_ID, raw.vectors_IR)
         scores = [
             mean_ndcg(query_BD, serve(graph_ID, content_ID, self.degree_I, half), pool, users) for half in _HALF_DEGREES
         ]
         return _HALF_DEGREES[int(np.argmax(scores))]
 
-    def _ndcg(self, encoded: Encoded, teacher_ID: np.ndarray, content_ID: np.ndarray) -> float:
-        queries = (self._queries(encoded, teacher_ID, self.users, weight) for weight in _EPOCH_POPULARITY_WEIGHTS)
-        return max(mean_ndcg(query_BD, content_ID, self.pool, self.users) for query_BD in queries)
+    def _ndcg(self, encoded: Encoded, teacher_ID: np.ndarray, raw_share: float) -> float:
+        """With even blocks; the mean of popularity on and off, for either alone can rise while the other falls."""
+        _, content_ID = item_vectors(self.system, teacher_ID, self.popularity, self.even)
+        raw_BF = self._raw_queries(self.even) if raw_share else None
+        queries = [self._queries(encoded, teacher_ID, self.users, weight) for weight in _EPOCH_POPULARITY_WEIGHTS]
+        on = max(self._joined_ndcg(query_BD, content_ID, raw_BF, raw_share) for query_BD in queries)
+        scale = QueryScale.fit(encoded.q_UD[self.users], teacher_ID[self.system.rows])
+        personal_BF = None if raw_BF is None else raw_BF - raw_BF.mean(axis=0)
+        off_BD = scale.personal_query(encoded.q_UD[self.users])
+        return (on + self._joined_ndcg(off_BD, content_ID, personal_BF, raw_share)) / 2
+
+    def _joined_ndcg(
+        self, query_BD: np.ndarray, content_ID: np.ndarray, raw_BF: np.ndarray | None, raw_share: float
+    ) -> float:
+        vectors_PD = content_ID[self.pool.items]
+        if raw_BF is not None:
+            query_BD, vectors_PD = join_queries(query_BD, raw_BF, raw_share), join_vectors(vectors_PD, self.raw_PF)
+        return mean_ndcg_in_pool(query_BD, vectors_PD, self.pool, self.users)
+
+    @cached_property
+    def raw_PF(self) -> np.ndarray:
+        """The masked items' features, which the raw queries score."""
+        return self.system.design(self.pool.items)
+
+    @cached_property
+    def raw_sum_BF(self) -> np.ndarray:
+        """The sum of the features of each judging user's items."""
+        return sum_of_items(self.matrix[self.users][:, self.system.rows], self.system.design_RF)
+
+    @cached_property
+    def raw_scale(self) -> QueryScale:
+        """Of raw queries over the items that are not masked."""
+        return QueryScale.fit(self.raw_sum_BF, self.system.design_RF)
+
+    def _raw_queries(self, settings: HeadSettings) -> np.ndarray:
+        query_BF = np.ascontiguousarray(self.system.inverse_times(self.raw_sum_BF.T, settings).T)
+        return self.raw_scale.query(query_BF, 0)
 
     def _teacher(self, encoded: Encoded, folded_ID: np.ndarray, share: float) -> np.ndarray:
         return graph_vectors(encoded.z_ID, folded_ID, encoded.q_UD[self.users], self.system.rows, share)

@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
+import scipy.sparse as sp
+
+_USERS_FOR_AVERAGE = 5000
 
 
 @dataclass(frozen=True)
@@ -49,3 +52,11 @@ class QueryScale:
 def with_popularity(vectors_ID: np.ndarray, term_I: np.ndarray) -> np.ndarray:
     """Item vectors with the popularity term as their last component, (I, D + 1) float32."""
     return np.hstack([vectors_ID, term_I[:, None]]).astype(np.float32)
+
+
+def sample_users(matrix_UI: sp.csr_matrix, seed: int) -> np.ndarray:
+    """Indices of users with history, at most 5,000 drawn by the seed: enough for an average."""
+    users = np.flatnonzero(np.diff(matrix_UI.indptr))
+    if len(users) <= _USERS_FOR_AVERAGE:
+        return users
+    return np.sort(np.random.default_rng(seed).choice(users, _USERS_FOR_AVERAGE, replace=False))

@@ -72,8 +72,14 @@ class MaskedSplit:
 
 def mean_ndcg(query_BD: np.ndarray, vectors_ID: np.ndarray, pool: Pool, users: np.ndarray) -> float:
     """NDCG@20 of full ranking over the pool, averaged over `users`; row b of the queries is user `users[b]`."""
-    lists = rank_by_vectors(query_BD, vectors_ID, pool.items, pool.seen[users], CUTOFF)
-    return float(np.nanmean(ndcg(*hits(lists, pool.truth[users]), CUTOFF)))
+    return mean_ndcg_in_pool(query_BD, vectors_ID[pool.items], pool, users)
+
+
+def mean_ndcg_in_pool(query_BD: np.ndarray, vectors_PD: np.ndarray, pool: Pool, users: np.ndarray) -> float:
+    """As `mean_ndcg`, with the vectors of the pool's items alone."""
+    seen, truth = pool.seen[users][:, pool.items], pool.truth[users][:, pool.items]
+    lists = rank_by_vectors(query_BD, vectors_PD, np.arange(len(pool.items)), seen, CUTOFF)
+    return float(np.nanmean(ndcg(*hits(lists, truth), CUTOFF)))
 
 
 @dataclass(frozen=True)

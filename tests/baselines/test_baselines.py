@@ -183,7 +183,7 @@ def test_untrained_content_takes_an_item_without_features(inputs):
 
 
 def naive_ridge(inputs, settings):
-    """A · X̃ (X̃ᵀX̃ + λI)⁻¹ X̃ᵀ over warm items, dense: every column of A predicted from the weighted features."""
+    """A · X̃ (X̃ᵀX̃ + λI)⁻¹ X̃ᵀ over warm items, dense, with A of zeros and ones: every column of it predicted."""
     scale_F = np.concatenate(
         [
             np.full(where.stop - where.start, np.sqrt(settings.weights[name]))
@@ -191,10 +191,10 @@ def naive_ridge(inputs, settings):
         ]
     )
     design = np.hstack([inputs.blocks.x_IF.astype(np.float64) * scale_F, np.full((30, 1), 0.3)])
-    weight_UI = inputs.train.interactions.user_item_matrix().toarray().astype(np.float64)
-    warm = np.flatnonzero(weight_UI.any(axis=0))
+    touched_UI = (inputs.train.interactions.user_item_matrix().toarray() > 0).astype(np.float64)
+    warm = np.flatnonzero(touched_UI.any(axis=0))
     system = design[warm].T @ design[warm] + settings.penalty * np.eye(design.shape[1])
-    coefficients = np.linalg.solve(system, design[warm].T @ weight_UI[:, warm].T)
+    coefficients = np.linalg.solve(system, design[warm].T @ touched_UI[:, warm].T)
     return (design @ coefficients).T, warm
 
 

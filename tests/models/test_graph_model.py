@@ -16,21 +16,22 @@ from graphrec.models.graph_model import fit_graph_model
 ARRAYS = ("graph_ID", "content_ID", "served_ID", "degree_I")
 
 
-def queries(model):
-    return model.scale.query(model.encoded.q_UD, model.choices.popularity_weight)
+def queries(model, train, popularity=True):
+    return model.queries(model.encoded.q_UD, train.interactions.user_item_matrix(), popularity)
 
 
-def personal_queries(model):
-    return model.scale.personal_query(model.encoded.q_UD)
-
-
-def assert_same_model(one, other, items=slice(None)):
-    """Bit for bit: the vectors of these items, every query, every choice."""
+def assert_same_model(one, other, train, items=slice(None)):
+    """Bit for bit: the vectors of these items, every query of the users of `train`, every choice."""
     for name in ARRAYS:
         np.testing.assert_array_equal(getattr(one, name)[items], getattr(other, name)[items], err_msg=name)
-    np.testing.assert_array_equal(queries(one), queries(other))
-    np.testing.assert_array_equal(personal_queries(one), personal_queries(other))
+    for popularity in (True, False):
+        np.testing.assert_array_equal(queries(one, train, popularity), queries(other, train, popularity))
     assert one.choices == other.choices
+
+
+@pytest.fixture
+def train(taste_world):
+    return taste_world.split.train
 
 
 def share_in_order(score_UI, same_taste_UI):
@@ -49,19 +50,19 @@ def fit(taste_world, small_config):
     return fitted
 
 
-def test_new_items_rank_by_taste_far_better_than_chance(taste_world, taste_model):
+def test_new_items_rank_by_taste_far_better_than_chance(taste_world, taste_model, train):
     cold = taste_world.cold
-    score_UI = queries(taste_model) @ taste_model.served_ID[cold].T
+    score_UI = queries(taste_model, train) @ taste_model.served_ID[cold].T
     same = taste_world.same_taste_UI[:, cold]
     assert share_in_order(score_UI, same) > 0.85
-    assert share_in_order(personal_queries(taste_model) @ taste_model.served_ID[cold].T, same) > 0.85
+    assert share_in_order(queries(taste_model, train, popularity=False) @ taste_model.served_ID[cold].T, same) > 0.85
     shuffled = np.random.default_rng(0).permutation(score_UI.T).T  # the check can fail
     assert share_in_order(shuffled, same) < 0.7
 
 
-def test_touched_items_rank_by_taste_too(taste_world, taste_model):
+def test_touched_items_rank_by_taste_too(taste_world, taste_model, train):
     warm = np.setdiff1d(np.arange(100), taste_world.cold)
-    score_UI = queries(taste_model) @ taste_model.served_ID[warm].T
+    score_UI = queries(taste_model, train) @ taste_model.served_ID[warm].T
     assert share_in_order(score_UI, taste_world.same_taste_UI[:, warm]) > 0.85
 
 
@@ -84,8 +85,8 @@ def test_the_served_queries_are_the_encoders_own(taste_world, taste_model):
     np.testing.assert_array_equal(taste_model.encoded.z_ID, encoded.z_ID)
 
 
-def test_the_same_seed_gives_the_same_model_and_another_seed_another(fit, taste_model):
-    assert_same_model(fit(), taste_model)
+def test_the_same_seed_gives_the_same_model_and_another_seed_another(fit, taste_model, train):
+    assert_same_model(fit(), taste_model, train)
     assert not np.array_equal(fit(seed=1).served_ID, taste_model.served_ID)
 
 
@@ -94,7 +95,7 @@ def test_a_new_items_features_change_its_own_vector_and_nothing_else(taste_world
     x_IF = taste_world.blocks.x_IF.copy()
     x_IF[item] = -x_IF[item] * 2
     changed = fit(blocks=FeatureBlocks(x_IF, taste_world.blocks.columns))
-    assert_same_model(changed, taste_model, np.arange(100) != item)
+    assert_same_model(changed, taste_model, taste_world.split.train, np.arange(100) != item)
     assert not np.array_equal(changed.served_ID[item], taste_model.served_ID[item])
 
 
@@ -104,7 +105,7 @@ def test_exchanging_new_items_exchanges_their_vectors_and_nothing_else(taste_wor
     x_IF = taste_world.blocks.x_IF.copy()
     x_IF[cold] = x_IF[shuffled]
     changed = fit(blocks=FeatureBlocks(x_IF, taste_world.blocks.columns))
-    assert_same_model(changed, taste_model, np.setdiff1d(np.arange(100), cold))
+    assert_same_model(changed, taste_model, taste_world.split.train, np.setdiff1d(np.arange(100), cold))
     np.testing.assert_allclose(changed.served_ID[cold], taste_model.served_ID[shuffled], atol=1e-5)
 
 
@@ -120,7 +121,7 @@ def test_the_held_out_truth_is_never_read(taste_world, taste_model, fit):
     train, truth = taste_world.split.train, taste_world.split.truth
     shuffled = Truth(truth.user_index_P, np.random.default_rng(0).permutation(truth.item_index_P), np.arange(5))
     for truths in ({"valid": truth, "test": truth}, {"test": shuffled}):
-        assert_same_model(fit(train=replace(train, truths=truths)), taste_model)
+        assert_same_model(fit(train=replace(train, truths=truths)), taste_model, train)
 
 
 def test_one_held_out_edge_in_training_changes_the_model(taste_world, taste_model, fit):
@@ -135,7 +136,7 @@ def test_one_held_out_edge_in_training_changes_the_model(taste_world, taste_mode
     model = fit(train=replace(train, interactions=planted))
     warm = np.setdiff1d(np.arange(100), taste_world.cold)
     assert not np.array_equal(model.served_ID[warm], taste_model.served_ID[warm])
-    assert not np.array_equal(queries(model), queries(taste_model))
+    assert not np.array_equal(queries(model, train), queries(taste_model, train))
 
 
 def test_a_user_without_history_changes_nothing(taste_world, taste_model, fit):
@@ -147,9 +148,10 @@ def test_a_user_without_history_changes_nothing(taste_world, taste_model, fit):
     )
     model = fit(train=larger)
     np.testing.assert_array_equal(model.served_ID, taste_model.served_ID)
-    np.testing.assert_array_equal(queries(model)[:130], queries(taste_model))
-    np.testing.assert_array_equal(personal_queries(model)[:130], personal_queries(taste_model))
-    assert np.isfinite(queries(model)).all()
+    for popularity in (True, False):
+        query_UD = queries(model, larger, popularity)
+        np.testing.assert_array_equal(query_UD[:130], queries(taste_model, train, popularity))
+        assert np.isfinite(query_UD).all()
 
 
 def test_the_choices_say_which_epoch_was_best(taste_model, small_config):

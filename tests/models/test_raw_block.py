@@ -1,0 +1,89 @@
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from graphrec.models.raw_block import RawBlock, join_queries, join_vectors, sum_of_items
+from graphrec.models.ridge import HeadSettings, RidgeSystem
+
+SETTINGS = HeadSettings(weights={"a": 2.0, "b": 0.5}, penalty=3.0)
+
+
+@pytest.fixture
+def system():
+    """40 items with two blocks of 4 and 3 features; the last ten are cold."""
+    x_IF = np.random.default_rng(0).normal(size=(40, 7)).astype(np.float32)
+    return RidgeSystem(x_IF, {"a": slice(0, 4), "b": slice(4, 7)}, np.arange(30))
+
+
+@pytest.fixture
+def matrix():
+    """25 users with weighted events on the warm items; the last user has none."""
+    dense_UI = np.random.default_rng(1).integers(0, 4, size=(25, 40)).astype(np.float32)
+    dense_UI[:, 30:] = 0
+    dense_UI[24] = 0
+    return sp.csr_matrix(dense_UI)
+
+
+def ridge_scores(system, matrix_UI):
+    """The ridge prediction of every item for every user, from the textbook: interactions × coefficients."""
+    scale_F = np.sqrt([2.0] * 4 + [0.5] * 3 + [1.0])
+    x_IF = system.design(np.arange(40)).astype(np.float64) * scale_F
+    warm_RF, seen_UR = x_IF[:30], (matrix_UI[:, :30].toarray() > 0).astype(np.float64)
+    coefficients_FU = np.linalg.solve(warm_RF.T @ warm_RF + 3.0 * np.eye(8), warm_RF.T @ seen_UR.T)
+    return (x_IF @ coefficients_FU).T
+
+
+def test_the_sum_of_raw_vectors_scores_as_the_ridge_on_raw_interactions(system, matrix):
+    raw = RawBlock.fit(system, matrix, SETTINGS, share=0.5, dim=100, seed=0)
+    assert raw.vectors_IR.shape == (40, 8)
+    score_UI = sum_of_items(matrix, raw.vectors_IR) @ raw.vectors_IR.T
+    np.testing.assert_allclose(score_UI, ridge_scores(system, matrix), atol=1e-4)
+
+
+def test_fewer_numbers_lose_nothing_where_the_users_span_no_more(system, matrix):
+    """Users with the same three items span one direction: one number per item says all about them."""
+    alike = sp.csr_matrix(np.tile(matrix[0].toarray(), (25, 1)))
+    raw = RawBlock.fit(system, alike, SETTINGS, share=0.5, dim=1, seed=0)
+    assert raw.vectors_IR.shape == (40, 1)
+    score_UI = sum_of_items(alike, raw.vectors_IR) @ raw.vectors_IR.T
+    np.testing.assert_allclose(score_UI, ridge_scores(system, alike), atol=1e-4)
+
+
+def test_raw_vectors_of_cold_items_change_no_others(system, matrix):
+    other = RidgeSystem(system.x_IF.copy(), system.columns, system.rows)
+    other.x_IF[35] *= -2
+    one, two = (RawBlock.fit(each, matrix, SETTINGS, 0.5, 5, 0).vectors_IR for each in (system, other))
+    np.testing.assert_array_equal(np.delete(one, 35, axis=0), np.delete(two, 35, axis=0))
+    assert not np.array_equal(one[35], two[35])
+
+
+def test_an_item_counts_once_however_often_it_was_touched(matrix):
+    vectors_IR = np.random.default_rng(2).normal(size=(40, 3)).astype(np.float32)
+    once = sp.csr_matrix((matrix.toarray() > 0).astype(np.float32))
+    np.testing.assert_array_equal(sum_of_items(matrix, vectors_IR), sum_of_items(once, vectors_IR))
+
+
+def test_a_share_of_zero_leaves_no_trace(system, matrix):
+    raw = RawBlock.fit(system, matrix, SETTINGS, share=0.0, dim=100, seed=0)
+    assert raw.vectors_IR.shape == (40, 0)
+    learned_BD = np.random.default_rng(3).normal(size=(25, 5)).astype(np.float32)
+    raw_BR = raw.scale.search_query(sum_of_items(matrix, raw.vectors_IR), 0, True)
+    np.testing.assert_array_equal(join_queries(learned_BD, raw_BR, raw.share), learned_BD)
+    np.testing.assert_array_equal(join_vectors(learned_BD, np.zeros((25, 0))), learned_BD)
+
+
+def test_a_joined_score_is_the_sum_of_its_parts():
+    rng = np.random.default_rng(4)
+    query_BD, raw_query_BR = rng.normal(size=(6, 4)), rng.normal(size=(6, 3))
+    item_ID, raw_IR = rng.normal(size=(9, 4)), rng.normal(size=(9, 2))
+    score_BI = join_queries(query_BD, raw_query_BR, 0.3) @ join_vectors(item_ID, raw_IR).T
+    learned_BI, popularity_BI = query_BD[:, :3] @ item_ID[:, :3].T, np.outer(query_BD[:, 3], item_ID[:, 3])
+    expected_BI = 0.7 * learned_BI + 0.3 * raw_query_BR[:, :2] @ raw_IR.T + popularity_BI
+    np.testing.assert_allclose(score_BI, expected_BI, atol=1e-5)
+
+
+def test_a_user_without_items_has_no_raw_query(system, matrix):
+    raw = RawBlock.fit(system, matrix, SETTINGS, share=0.5, dim=100, seed=0)
+    query_UR = raw.scale.query(sum_of_items(matrix, raw.vectors_IR), 0)
+    assert not query_UR[24].any()
+    assert query_UR[:24, :-1].any(axis=1).all()
