@@ -1,6 +1,5 @@
 """All modalities side by side, each on the same footing."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Self
@@ -24,21 +23,6 @@ class FeatureBlocks:
 
     x_IF: np.ndarray
     columns: dict[str, slice]
-
-    def weighted(self, weights: Mapping[str, float]) -> np.ndarray:
-        """I × F with each block times the square root of its weight, so that weights scale inner products.
-
-        A modality that is not named keeps weight 1. Raises ValueError for an unknown name or a negative weight.
-        """
-        for name, weight in weights.items():
-            if name not in self.columns:
-                raise ValueError(f"Expected weights for {', '.join(self.columns)}, got one for {name!r}.")
-            if not weight >= 0:
-                raise ValueError(f"Expected a weight of at least 0 for {name!r}, got {weight}.")
-        scale_F = np.ones(self.x_IF.shape[1], dtype=np.float32)
-        for name, weight in weights.items():
-            scale_F[self.columns[name]] = np.sqrt(weight)
-        return self.x_IF * scale_F
 
 
 @dataclass(frozen=True)

@@ -47,18 +47,6 @@ def test_cold_items_leave_no_trace_in_the_means(two_kinds):
     assert not np.allclose(fitted.mean_F["image"], leaky.mean_F["image"])
 
 
-def test_weights_scale_inner_products_block_by_block(two_kinds):
-    blocks = standardise(two_kinds, np.ones(4, dtype=bool))
-    image_IF, genres_IF = (blocks.x_IF[:, columns] for columns in blocks.columns.values())
-    x_IF = blocks.weighted({"image": 3.0, "attribute:genres": 0.5})
-    expected = 3 * image_IF @ image_IF.T + 0.5 * genres_IF @ genres_IF.T
-    np.testing.assert_allclose(x_IF @ x_IF.T, expected, atol=1e-6)
-    np.testing.assert_array_equal(blocks.weighted({}), blocks.x_IF)
-    for wrong, message in [({"picture": 1.0}, "'picture'"), ({"image": -1.0}, "at least 0")]:
-        with pytest.raises(ValueError, match=message):
-            blocks.weighted(wrong)
-
-
 def test_items_that_are_all_alike_become_zero_instead_of_amplified_rounding():
     same = [[0.1, 0.7, 0.3]] * 5
     assert not standardise(features(text=(same, [True] * 5)), np.ones(5, dtype=bool)).x_IF.any()
