@@ -234,7 +234,7 @@ def test_killed_at_twenty_random_points(shop, dataset, expected, tmp_path):
 def test_two_processes_at_once_give_what_one_gives(shop, dataset, expected, tmp_path):
     commands = [[sys.executable, "-c", _ENCODE, str(shop), str(tmp_path / "cache"), str(tmp_path / n)] for n in "ab"]
     processes = [subprocess.Popen(command, stdout=subprocess.DEVNULL, env=ONE_THREAD) for command in commands]
-    assert [process.wait(timeout=120) for process in processes] == [0, 0]
+    assert [process.wait(timeout=600) for process in processes] == [0, 0]
     assert_equal(features_from(tmp_path / "cache", dataset).modalities, expected)
 
 
