@@ -1,0 +1,47 @@
+"""Curves as SVG, drawn without a plotting library."""
+
+from collections.abc import Sequence
+from typing import Any
+
+_WIDTH, _HEIGHT, _LEFT, _TOP, _GAP = 300, 200, 46, 34, 30
+_COLOURS = ("#777777", "#1f77b4", "#d62728")
+
+
+def curve_svg(points: Sequence[dict[str, Any]], ways: Sequence[str], metric: str) -> str:
+    """One panel per kind of damage: the metric of each way over the spoilt share, from the clean point on."""
+    clean = points[0]
+    kinds = list(dict.fromkeys((point["which"], point["how"]) for point in points[1:]))
+    top = max(point["ways"][way][metric]["difference"] for point in points for way in ways) * 1.1
+    panels = []
+    for number, (which, how) in enumerate(kinds):
+        of_kind = [clean, *(point for point in points[1:] if (point["which"], point["how"]) == (which, how))]
+        x0 = _LEFT + number * (_WIDTH + _GAP)
+        panels.append(_panel(x0, f"{which} {how}", of_kind, ways, metric, top))
+    width = _LEFT + len(kinds) * (_WIDTH + _GAP)
+    legend = "".join(
+        f'<text x="{_LEFT + 90 * i}" y="14" fill="{_COLOURS[i]}" font-weight="bold">{way}</text>'
+        for i, way in enumerate(ways)
+    )
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{_HEIGHT + 80}" font-family="sans-serif" '
+        f'font-size="12"><rect width="100%" height="100%" fill="white"/>{legend}{"".join(panels)}</svg>\n'
+    )
+
+
+def _panel(x0: int, title: str, points: Sequence[dict[str, Any]], ways: Sequence[str], metric: str, top: float) -> str:
+    def place(share: float, value: float) -> str:
+        return f"{x0 + share * _WIDTH:.1f},{_TOP + _HEIGHT * (1 - value / top):.1f}"
+
+    parts = [
+        f'<rect x="{x0}" y="{_TOP}" width="{_WIDTH}" height="{_HEIGHT}" fill="none" stroke="#999999"/>',
+        f'<text x="{x0}" y="{_TOP - 5}">{title}: {metric} over the spoilt share</text>',
+    ]
+    for tick in (0.0, 0.5, 1.0):
+        x, y = place(tick, 0).split(",")
+        parts.append(f'<text x="{x}" y="{float(y) + 16:.1f}" text-anchor="middle">{tick:.0%}</text>')
+        x, y = place(0, tick * top).split(",")
+        parts.append(f'<text x="{float(x) - 4:.1f}" y="{y}" text-anchor="end" font-size="10">{tick * top:.3f}</text>')
+    for colour, way in zip(_COLOURS, ways, strict=False):
+        line = " ".join(place(point["share"], point["ways"][way][metric]["difference"]) for point in points)
+        parts.append(f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="2"/>')
+    return "".join(parts)
