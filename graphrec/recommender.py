@@ -17,8 +17,9 @@ from graphrec.data.filters import NO_FILTERS, Filters
 from graphrec.device import Device, resolve_device
 from graphrec.errors import GraphRecError
 from graphrec.evaluation.ranking import RankedLists, rank_by_vectors
-from graphrec.features.blocks import FeatureBlocks, standardise
+from graphrec.features.blocks import FeatureBlocks
 from graphrec.features.extract import IMAGE, TEXT, ItemFeatures, extract_features
+from graphrec.features.gate import item_blocks
 from graphrec.graph.interaction_graph import InteractionGraph
 from graphrec.models.checkpoint import remove_checkpoint
 from graphrec.models.fallback import sources
@@ -70,7 +71,7 @@ class Recommender:
         device = resolve_device(self.device)
         cache = None if self.cache is None else Path(self.cache)
         features = extract_features(train, is_warm_I, self.config.features, progress, device, cache)
-        blocks = standardise(features, is_warm_I)
+        blocks = item_blocks(features, is_warm_I, say)
         model = fit_graph_model(train, blocks, self.config.model, self.config.seed, device, progress, checkpoint, say)
         self._checkpoint = checkpoint
         index = ItemIndex.build(model.served_ID, self.config.index)
@@ -199,7 +200,7 @@ class Recommender:
     @cached_property
     def blocks(self) -> FeatureBlocks:
         """The features as every arm sees them; baselines are fitted from the same."""
-        return standardise(self.features_, self.model_.degree_I > 0)
+        return item_blocks(self.features_, self.model_.degree_I > 0)
 
     @cached_property
     def graph(self) -> InteractionGraph:

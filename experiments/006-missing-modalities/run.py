@@ -25,9 +25,9 @@ from graphrec.evaluation.protocol import Pool, build_pool
 from graphrec.evaluation.ranking import RankedLists, hits, rank_by_vectors
 from graphrec.features.blocks import FeatureBlocks, standardise
 from graphrec.features.extract import FeaturesConfig, ItemFeatures, extract_features
-from graphrec.features.gate import FeatureGate
+from graphrec.features.gate import GATED, FeatureGate
 from graphrec.features.modality import Modality
-from graphrec.features.quality import picture_signals, text_signals
+from graphrec.features.quality import picture_signals, quality_signals
 from graphrec.models.raw_block import sum_of_items
 from graphrec.models.ridge import HeadSettings, RidgeSystem
 
@@ -37,7 +37,6 @@ from curves import curve_svg  # noqa: E402
 from reporting import machine, write_metrics, write_table  # noqa: E402
 
 HM = HERE.parents[1] / "configs" / "data" / "hm-fashion.yaml"
-GATED = {"image": ("image",), "text": ("text", "words")}
 SHARES = (0.5, 0.9)
 WAYS = ("plain", "routing", "gate")
 ABLATION = {"image only": ("image",), "text only": ("text", "words"), "both": ("image", "text", "words"), "all": None}
@@ -77,10 +76,7 @@ def world(split: Split, blurred_root: Path | None) -> World:
     train = split.train
     is_warm_I = train.interactions.item_degree() > 0
     features = extract_features(train, is_warm_I)
-    signals = {
-        "image": picture_signals(train.catalogue),
-        "text": text_signals(train.catalogue.title, train.catalogue.text),
-    }
+    signals = quality_signals(train.catalogue)
     blurred = None
     if blurred_root is not None:
         blur_pictures(train, blurred_root)

@@ -1,7 +1,7 @@
 """From a dataset to one matrix per modality: what is fitted is fitted on warm items only."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
 
@@ -17,6 +17,7 @@ from graphrec.features.clip import ClipConfig, ClipEncoder
 from graphrec.features.content_encoder import ContentEncoder
 from graphrec.features.modality import Modality
 from graphrec.features.own import join_own_vectors
+from graphrec.features.quality import quality_signals
 from graphrec.features.words import WordsConfig, WordsEncoder
 from graphrec.progress import Progress, silent
 
@@ -35,6 +36,9 @@ class FeaturesConfig(BaseModel, extra="forbid", frozen=True):
     clip: ClipConfig = ClipConfig()
     attributes: AttributesConfig = AttributesConfig()
     words: WordsConfig = WordsConfig()
+    gate: bool = False
+    """Learn from the catalogue which pictures and texts can be trusted; what cannot, or is missing, is replaced by what
+    the item's other features predict of it. See `features.gate`."""
     use: tuple[str, ...] | None = None
     """Modalities by name: image, text, words, attributes (all) or attribute:<name> (one), and own vectors by theirs.
     Not given: all that the dataset has."""
@@ -118,6 +122,8 @@ class ItemFeatures:
     modalities: dict[str, Modality]
     notes: tuple[str, ...]
     encoders: FeatureEncoders
+    signals: dict[str, np.ndarray] = field(default_factory=dict)
+    """image and text → their quality signals (`features.quality`), float32 (I, S); empty where there is no gate."""
 
     def __post_init__(self) -> None:
         lengths = {len(modality.present_I) for modality in self.modalities.values()}
@@ -162,7 +168,8 @@ def extract_features(
         for name in _chosen(dataset, config)
         if name not in fitted
     )
-    return replace(features, modalities=modalities, notes=features.notes + empty)
+    signals = quality_signals(dataset.catalogue, progress) if config.gate else {}
+    return replace(features, modalities=modalities, notes=features.notes + empty, signals=signals)
 
 
 def _available(dataset: Dataset) -> list[str]:

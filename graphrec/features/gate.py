@@ -10,16 +10,17 @@ The share is a mixture proportion estimated from tails (Blanchard et al. 2010, "
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Self
 
 import numpy as np
-from safetensors import safe_open
-from safetensors.numpy import load_file, save_file
 from sklearn.linear_model import LogisticRegression
 
-from graphrec.features.blocks import FeatureBlocks
+from graphrec.features.blocks import FeatureBlocks, standardise
+from graphrec.features.extract import ItemFeatures
+from graphrec.progress import Say, unsaid
 
+GATED = {"image": ("image",), "text": ("text", "words")}
+"""Gate → the feature blocks that it opens and closes together."""
 _PENALTY = 10.0
 """Of the ridge that predicts a modality from the others."""
 _FEWEST_ITEMS = 50
@@ -137,30 +138,20 @@ class FeatureGate:
             x_IF[np.ix_(doubted, own)] = trust_D1 * own_DF + (1 - trust_D1) * predicted_DF
         return replace(features, x_IF=x_IF)
 
-    def write(self, path: Path) -> None:
-        """One safetensors file; every number comes back bit for bit."""
-        tensors = {
-            f"{number}.{name}": np.ascontiguousarray(value)
-            for number, gate in enumerate(self.gates.values())
-            for name, value in vars(gate).items()
-        }
-        names = {f"{number}": ",".join((name, *self.blocks[name])) for number, name in enumerate(self.gates)}
-        save_file(tensors, path, metadata=names)
 
+def item_blocks(features: ItemFeatures, is_warm_I: np.ndarray, say: Say = unsaid) -> FeatureBlocks:
+    """The features as every arm sees them: standardised, and gated where they bring quality signals.
 
-def read_gate(path: Path) -> FeatureGate:
-    """What `FeatureGate.write` wrote."""
-    tensors = load_file(path)
-    with safe_open(path, "numpy") as file:
-        names = file.metadata() or {}
-    blocks, gates = {}, {}
-    for number in sorted(names, key=int):
-        name, *blocks_of = names[number].split(",")
-        values = {key.partition(".")[2]: value for key, value in tensors.items() if key.partition(".")[0] == number}
-        blocks[name] = tuple(blocks_of)
-        numbers = {key: float(values[key].item()) for key in ("intercept", "bad_share")}
-        gates[name] = ModalityGate(**{**values, **numbers})
-    return FeatureGate(blocks, gates)
+    Standardiser and gate are fitted on the warm items each time: the same features give the same blocks. `say` gets a
+    line about what the gate found.
+    """
+    blocks = standardise(features, is_warm_I)
+    if not features.signals:
+        return blocks
+    gate = FeatureGate.fit(blocks, np.flatnonzero(is_warm_I), features.signals, GATED)
+    for name, one in gate.gates.items():
+        say(f"Gate: about {one.bad_share:.0%} of the items' {name} features look like another item's.")
+    return gate.apply(blocks, features.signals)
 
 
 def _columns(features: FeatureBlocks, names: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:

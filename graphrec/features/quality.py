@@ -17,6 +17,14 @@ _LOOKED_AT = 256
 """Pixels of the longer side that sharpness is taken at: a thumbnail's noise is not a large picture's detail."""
 
 
+def quality_signals(catalogue: Catalogue, progress: Progress = silent) -> dict[str, np.ndarray]:
+    """What `features.gate` learns from: image and text → their signals, (I, S)."""
+    return {
+        "image": picture_signals(catalogue, progress=progress),
+        "text": text_signals(catalogue.title, catalogue.text),
+    }
+
+
 def picture_signals(catalogue: Catalogue, num_threads: int = 2, progress: Progress = silent) -> np.ndarray:
     """`PICTURE_SIGNALS` of every item, float32 (I, 3), nan where there is no picture that can be read."""
     root = catalogue.image_root

@@ -29,9 +29,12 @@ def write_features(features: ItemFeatures, folder: Path) -> None:
     if encoders.words is not None:
         tensors = {name: np.ascontiguousarray(array) for name, array in encoders.words.tensors().items()}
         save_file(tensors, folder / _WORDS)
+    for name, signal_IS in features.signals.items():
+        np.save(_signals_file(folder, name), signal_IS, allow_pickle=False)
     index = {
         "modalities": list(features.modalities),
         "notes": list(features.notes),
+        "signals": list(features.signals),
         "own": encoders.own,
         "clip": encoders.clip.model_dump(),
         "clip_kinds": list(encoders.clip_kinds),
@@ -46,7 +49,9 @@ def read_features(folder: Path) -> ItemFeatures:
     try:
         index = json.loads((folder / _INDEX).read_text(encoding="utf-8"))
         modalities = {name: _read_modality(folder, number) for number, name in enumerate(index["modalities"])}
-        return ItemFeatures(modalities, tuple(index["notes"]), _read_encoders(folder, index))
+        names = index.get("signals", [])  # files from before there was a gate name none
+        signals = {name: np.load(_signals_file(folder, name), allow_pickle=False) for name in names}
+        return ItemFeatures(modalities, tuple(index["notes"]), _read_encoders(folder, index), signals)
     except FileNotFoundError as error:
         # NumPy names the file in `filename`, safetensors only in its message.
         file = Path(error.filename or str(error).rpartition(": ")[2]).name
@@ -54,6 +59,10 @@ def read_features(folder: Path) -> ItemFeatures:
     except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, SafetensorError) as error:
         reason = str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
         raise GraphRecError(f"{folder.name}: features cannot be read ({reason}); write them again.") from error
+
+
+def _signals_file(folder: Path, name: str) -> Path:
+    return folder / f"signals-{name}.npy"
 
 
 def _vectors_file(folder: Path, number: int) -> Path:

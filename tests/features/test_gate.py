@@ -1,12 +1,21 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from graphrec.features.attributes import AttributeEncoder
 from graphrec.features.blocks import FeatureBlocks
-from graphrec.features.gate import FeatureGate, read_gate
+from graphrec.features.clip import ClipConfig
+from graphrec.features.extract import FeatureEncoders, FeaturesConfig, ItemFeatures, extract_features
+from graphrec.features.gate import GATED, FeatureGate, item_blocks
+from graphrec.features.modality import Modality
+from graphrec.features.storage import read_features, write_features
 
 NUM_ITEMS = 600
-GATED = {"image": ("image",), "text": ("text", "words")}
 COLUMNS = {"image": slice(0, 12), "text": slice(12, 22), "words": slice(22, 28), "attribute:kind": slice(28, 40)}
+
+
+ENCODERS = FeatureEncoders({}, ClipConfig(), (), None, AttributeEncoder({}, {}))
 
 
 def unit(x_IF):
@@ -121,14 +130,32 @@ def test_an_items_answer_depends_on_nobody_else(rng, signals):
     np.testing.assert_allclose(alone.x_IF, gate.apply(bad_blocks, signals).x_IF[some], atol=1e-5)
 
 
-def test_a_gate_comes_back_from_disk_bit_for_bit(rng, signals, tmp_path):
+def as_features(blocks, signals):
+    """The blocks as features with a gate; the attribute stands for what nobody doubts."""
+    modalities = {
+        name: Modality(blocks.x_IF[:, where], blocks.x_IF[:, where].any(axis=1)) for name, where in COLUMNS.items()
+    }
+    return ItemFeatures(modalities, (), ENCODERS, signals)
+
+
+def test_features_with_signals_are_gated_alike_before_and_after_the_disk(rng, signals, tmp_path):
     _, blocks = world(rng)
-    bad_blocks, _ = with_others_pictures(blocks, rng)
-    gate = fit(bad_blocks, signals)
-    gate.write(tmp_path / "gate.safetensors")
-    again = read_gate(tmp_path / "gate.safetensors")
-    assert again.blocks == gate.blocks
-    np.testing.assert_array_equal(again.apply(bad_blocks, signals).x_IF, gate.apply(bad_blocks, signals).x_IF)
+    bad_blocks, is_bad_I = with_others_pictures(blocks, rng)
+    features, is_warm_I, said = as_features(bad_blocks, signals), np.arange(NUM_ITEMS) < 500, []
+    plain = item_blocks(replace(features, signals={}), is_warm_I).x_IF
+    gated = item_blocks(features, is_warm_I, said.append).x_IF
+    moved_I = np.linalg.norm(gated - plain, axis=1)
+    assert moved_I[is_bad_I].mean() > 3 * moved_I[~is_bad_I].mean()
+    assert [line.split(" of ")[0][:12] for line in said] == ["Gate: about "] * 2
+    write_features(features, tmp_path)
+    np.testing.assert_array_equal(item_blocks(read_features(tmp_path), is_warm_I).x_IF, gated)
+
+
+def test_signals_are_extracted_where_a_gate_is_asked_for(dataset, is_warm_I):
+    assert extract_features(dataset, is_warm_I).signals == {}
+    features = extract_features(dataset, is_warm_I, FeaturesConfig(gate=True))
+    assert {name: len(one) for name, one in features.signals.items()} == dict.fromkeys(GATED, len(dataset.catalogue))
+    assert np.isfinite(item_blocks(features, is_warm_I).x_IF).all()
 
 
 def test_with_too_few_items_or_nothing_to_compare_with_the_gate_stays_open(rng, signals):
