@@ -6,14 +6,15 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
-from pydantic import BaseModel, PositiveInt
+from pydantic import BaseModel, PositiveInt, field_validator
 
 from graphrec.errors import GraphRecError
-from graphrec.features.clip_loading import SCHEMAS, SMALL, load_clip
+from graphrec.features.clip_loading import CHECKPOINT_SUFFIXES, SCHEMAS, SMALL, load_clip
 from graphrec.features.decoding import PictureDecoder
 from graphrec.features.preprocessing import BatchedPreprocess
 from graphrec.progress import Progress, silent
 
+_LOCAL = "local-dir:"
 _FOLDER_CONFIG = "open_clip_config.json"
 
 
@@ -28,6 +29,19 @@ class ClipConfig(BaseModel, extra="forbid", frozen=True):
     A file carries no preprocessing; for weights that need another than CLIP's own, use `local-dir:`."""
     batch_size: PositiveInt = 64
     decode_threads: PositiveInt = 4
+
+    @field_validator("model")
+    @classmethod
+    def _resolve_folder(cls, model: str) -> str:
+        """A run is read from other working folders too."""
+        folder = Path(model.removeprefix(_LOCAL)).expanduser()
+        return f"{_LOCAL}{folder.resolve()}" if model.startswith(_LOCAL) and folder.is_dir() else model
+
+    @field_validator("pretrained")
+    @classmethod
+    def _resolve_file(cls, pretrained: str | None) -> str | None:
+        path = Path(pretrained or "").expanduser()
+        return str(path.resolve()) if path.suffix in CHECKPOINT_SUFFIXES and path.is_file() else pretrained
 
     @property
     def is_small(self) -> bool:
@@ -52,7 +66,7 @@ def parse_clip(name: str) -> ClipConfig:
     if schema == "local-dir:" or folder.is_dir():
         if not (folder / _FOLDER_CONFIG).is_file():
             raise GraphRecError(f"{folder} holds no CLIP model: expected a folder with {_FOLDER_CONFIG} in it.")
-        return ClipConfig(model=f"local-dir:{folder.resolve()}")  # a run is read from other working folders too
+        return ClipConfig(model=f"{_LOCAL}{folder}")
     model, _, pretrained = name.partition(":")
     if not model or (":" in name and not pretrained):
         raise GraphRecError(

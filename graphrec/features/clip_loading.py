@@ -20,7 +20,7 @@ from graphrec.features.hub import offline_where_unreachable
 SMALL = "small"
 SMALL_FOLDER = Path(__file__).parent / "small_clip"
 SCHEMAS = ("local-dir:", "hf-hub:")
-_CHECKPOINT_SUFFIXES = (".safetensors", ".pt", ".pth", ".bin")
+CHECKPOINT_SUFFIXES = (".safetensors", ".pt", ".pth", ".bin")
 _WAY_OUT = f"give --clip MODEL:FILE (clip.pretrained) with a local checkpoint, or leave clip.model at {SMALL!r}"
 
 
@@ -113,12 +113,12 @@ def _find_checkpoint(open_clip: ModuleType, model_name: str, pretrained: str | N
             f"clip.model {model_name!r} needs weights: set clip.pretrained to a local checkpoint or a tag ({shown})."
         )
     path = Path(pretrained).expanduser()
-    if path.is_file() and path.suffix in _CHECKPOINT_SUFFIXES:
+    if path.is_file() and path.suffix in CHECKPOINT_SUFFIXES:
         return path
-    if path.suffix in _CHECKPOINT_SUFFIXES or path.is_dir():
+    if path.suffix in CHECKPOINT_SUFFIXES or path.is_dir():
         raise GraphRecError(f"clip.pretrained: {pretrained} does not exist or is not a file.")
     if path.is_file():
-        raise GraphRecError(f"clip.pretrained: expected a {', '.join(_CHECKPOINT_SUFFIXES)} file, got {pretrained}.")
+        raise GraphRecError(f"clip.pretrained: expected a {', '.join(CHECKPOINT_SUFFIXES)} file, got {pretrained}.")
     raise GraphRecError(
         f"clip.pretrained {pretrained!r} is neither a file nor a tag of {model_name} (its tags: {shown})."
     )

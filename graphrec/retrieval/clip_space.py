@@ -62,6 +62,8 @@ class ClipSpace:
     An item without one of two blocks gets the one that a ridge from the other block predicts, fitted on the items that
     have both; where these are few, the other block itself, if both are of one space. Left at zero it would stand in the
     middle of every ranking, however well the block that it has fits. An item without either is a row of zeros.
+    Means, spreads and the ridge are fitted on all items, cold ones as well: no interaction takes part, and nothing of
+    it reaches what is trained or evaluated.
     """
 
     vectors_IE: np.ndarray

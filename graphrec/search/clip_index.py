@@ -1,7 +1,7 @@
 """The clip index of a run: pictures and texts of the same items as the recall index, row by row."""
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,8 @@ class ClipIndex:
     """Kind of a query → the CLIP that encodes it; a kind that is not there cannot be asked for, except by items."""
     learned: PairWeights | None = None
     """Weights fitted on titles and altered pictures of the catalogue; None where they were not fitted."""
+    made_by: dict[str, str] = field(default_factory=dict)
+    """Kind of a query → fingerprint of the CLIP that made the vectors: its name alone may come to mean another."""
 
     @classmethod
     def build(cls, dataset: Dataset, features: ItemFeatures, config: IndexConfig) -> "ClipIndex | None":
@@ -69,16 +71,19 @@ class ClipIndex:
         progress: Progress = silent,
         say: Say = unsaid,
     ) -> "ClipIndex":
-        """The same index with weights fitted on the catalogue's titles and pictures, where it has enough of them.
+        """The same index with the fingerprints of its CLIPs, and weights fitted on the catalogue's titles and pictures.
+
+        Weights are fitted where there are enough of both, on cold items as well: no interaction is looked at.
 
         Where the CLIP that made somebody's own vectors cannot be had here, nothing is fitted, and `say` gets a line.
         """
         try:
+            made_by = encoder.fingerprints()
             task = catalogue_task(self.space, catalogue, encoder, config.fit_items, rng, progress)
         except GraphRecError as error:
             say(f"No search weights were learned: {error}")
             return self
-        return self if task is None else replace(self, learned=fit_weights(task))
+        return replace(self, made_by=made_by, learned=None if task is None else fit_weights(task))
 
     @property
     def dims(self) -> dict[str, int]:
@@ -102,6 +107,7 @@ class ClipIndex:
             "blocks": list(blocks),
             "is_shared": self.space.is_shared,
             "clip": {kind: clip.model_dump() for kind, clip in self.clip.items()},
+            "made_by": self.made_by,
             "learned": None if self.learned is None else self.learned.to_json(),
         }
         (place / "clip.json").write_text(json.dumps(about, indent=2), encoding="utf-8")
@@ -124,6 +130,7 @@ class ClipIndex:
             index=ItemIndex.load(folder / FAISS_FILE, vectors_IE, config),
             clip={kind: ClipConfig(**clip) for kind, clip in about["clip"].items()},
             learned=None if about["learned"] is None else PairWeights.from_json(about["learned"]),
+            made_by=about.get("made_by", {}),  # runs from before it was written down have none
         )
 
 

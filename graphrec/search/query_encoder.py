@@ -17,14 +17,23 @@ class QueryEncoder:
     """Encodes with the CLIP that made the catalogue's vectors, loaded once per model and only when needed."""
 
     def __init__(
-        self, clip: Mapping[str, ClipConfig], dims: Mapping[str, int], device: str = "cpu", cache: Path | None = None
+        self,
+        clip: Mapping[str, ClipConfig],
+        dims: Mapping[str, int],
+        device: str = "cpu",
+        cache: Path | None = None,
+        made_by: Mapping[str, str] | None = None,
     ) -> None:
-        """`cache` remembers what is encoded: for queries that come again, as those of a training do."""
+        """`cache` remembers what is encoded: for queries that come again, as those of a training do.
+
+        `made_by`: kind → fingerprint of the CLIP that made the catalogue's vectors; another one is refused.
+        """
         self._clip = clip
         self._dims = dims
         """Kind → width that its vectors must have."""
         self._device = device
         self._cache = cache
+        self._made_by = made_by or {}
         self._loaded: dict[str, ContentEncoder] = {}
 
     def texts(self, texts: Sequence[str]) -> np.ndarray:
@@ -42,6 +51,10 @@ class QueryEncoder:
             raise GraphRecError(f"Picture {paths[row]}: {reason}; give another one.")
         return found.take()[0]
 
+    def fingerprints(self) -> dict[str, str]:
+        """Kind → fingerprint of its CLIP. Raises GraphRecError where one cannot be had."""
+        return {kind: getattr(self._encoder(kind).facts, kind) for kind in KINDS if kind in self._clip}
+
     def _encoder(self, kind: str) -> ContentEncoder:
         if kind not in self._clip:
             raise GraphRecError(
@@ -56,6 +69,11 @@ class QueryEncoder:
             raise GraphRecError(
                 f"CLIP {clip} makes vectors of {encoder.dim} numbers, the catalogue's have {self._dims[kind]}: "
                 "correct clip under vectors in dataset.yaml and train again."
+            )
+        if self._made_by.get(kind, getattr(encoder.facts, kind)) != getattr(encoder.facts, kind):
+            raise GraphRecError(
+                f"CLIP {clip} is not the one that made this run's vectors (other weights or preprocessing under the "
+                "same name): train again, or put the old one back."
             )
         self._loaded[kind] = encoder
         return encoder

@@ -41,7 +41,7 @@ class Searcher:
         self._degree_I = degree_I
         self._config = config
         self._base = clip.learned or PairWeights.default()
-        self._encoder = QueryEncoder(clip.clip, clip.dims, device)
+        self._encoder = QueryEncoder(clip.clip, clip.dims, device, made_by=clip.made_by)
 
     def search(
         self,
@@ -98,7 +98,12 @@ class Searcher:
             return None
         if not isinstance(weights, str):
             weights = ",".join(f"{kind}={share}" for kind, share in weights.items())
-        return self._base.with_shares(parse_shares(weights))
+        share = parse_shares(weights)
+        given = {"text": query.texts or query.items, "image": query.images or query.items}
+        if not any(share.get(kind) for kind, asked in given.items() if asked):
+            kinds = " and ".join({"text": "text", "image": "picture"}[kind] for kind, asked in given.items() if asked)
+            raise GraphRecError(f"Weights {weights!r} leave nothing for the {kinds} that you ask for: give it a share.")
+        return self._base.with_shares(share)
 
     def _parts(self, query: SearchQuery, asked: np.ndarray) -> list[Part]:
         vectors = {"image": list(self._encoder.pictures(query.images)), "text": list(self._encoder.texts(query.texts))}
@@ -119,9 +124,10 @@ class Searcher:
 
         Where one of the two is not named, the average text of the catalogue stands for it.
         """
+        named = [self._encoder.texts(texts) for texts in (query.but, query.without)]  # refuses where no CLIP is known
         blocks = self._clip.space.blocks
         nothing_1D = blocks["text"].mean_D[None] if "text" in blocks else np.zeros((1, self._clip.dims["text"]))
-        more, less = (self._encoder.texts(texts) if texts else nothing_1D for texts in (query.but, query.without))
+        more, less = (x_ND if len(x_ND) else nothing_1D for x_ND in named)
         return more.mean(axis=0) - less.mean(axis=0)
 
     def _result(self, ranked: Ranked, query_E: np.ndarray, unscored: np.ndarray) -> SearchResult:

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from graphrec.errors import GraphRecError
@@ -37,3 +39,14 @@ def test_what_names_no_clip_is_refused_in_one_line(name, tmp_path, monkeypatch):
     with pytest.raises(GraphRecError, match="CLIP") as caught:
         parse_clip(name)
     assert "\n" not in str(caught.value)
+
+
+def test_a_file_of_weights_is_its_full_path_however_it_is_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("w.safetensors").touch()
+    full = str(tmp_path / "w.safetensors")
+    assert parse_clip("ViT-B-32:w.safetensors").pretrained == full
+    assert ClipConfig(model="ViT-B-32", pretrained="w.safetensors").pretrained == full
+    assert ClipConfig(model="ViT-B-32", pretrained="openai").pretrained == "openai"
+    Path("model").mkdir()
+    assert ClipConfig(model="local-dir:model").model == f"local-dir:{tmp_path / 'model'}"

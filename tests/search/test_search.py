@@ -1,5 +1,6 @@
 """Searching a fitted run by text, picture and items."""
 
+import shutil
 import struct
 import zlib
 from dataclasses import replace
@@ -9,11 +10,13 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.torch import load_file, save_file
 
 from graphrec.data.description import DatasetDescription
 from graphrec.data.filters import Filters
 from graphrec.errors import GraphRecError
 from graphrec.features.clip import ClipConfig, ClipEncoder
+from graphrec.features.clip_loading import SMALL_FOLDER
 from graphrec.features.modality import Modality
 from graphrec.recommender import Recommender
 from graphrec.retrieval.clip_space import ClipSpace, Part
@@ -283,6 +286,46 @@ def test_own_vectors_are_searched_by_items_and_by_text_only_where_their_clip_is_
     np.testing.assert_array_equal(
         Searcher(named, catalogue, degree, config).search(query, 9).items_K, expected.search(query, 9).items_K
     )
+
+
+def test_a_direction_on_own_pictures_without_a_named_clip_is_refused_in_one_line(fitted, item_of):
+    encoders = replace(fitted.features_.encoders, clip_kinds=(), own={"image": 64})
+    image = {"image": fitted.features_.modalities["image"]}
+    features = replace(fitted.features_, encoders=encoders, modalities=image)
+    dataset = replace(
+        fitted.train_, description=DatasetDescription.model_validate({"vectors": {"image": {"file": "i.npy"}}})
+    )
+    index = ClipIndex.build(dataset, features, fitted.config.index)
+    searcher = Searcher(index, fitted.train_.catalogue, fitted.model_.degree_I, fitted.config.search)
+    for change in ({"but": "red"}, {"without": "red"}):
+        query = SearchQuery.of(items=item_of["both"], **change)
+        assert "No CLIP is known" in error_of(lambda query=query: searcher.search(query, 5))
+
+
+def test_other_weights_under_the_same_name_are_refused(fitted, tmp_path):
+    folder = tmp_path / "clip"
+    shutil.copytree(SMALL_FOLDER, folder)
+    config = dict.fromkeys(KINDS, ClipConfig(model=f"local-dir:{folder}"))
+    encoder, rng = QueryEncoder(config, fitted.clip_.dims), np.random.default_rng(0)
+    index = replace(fitted.clip_, clip=config).with_learned(fitted.train_.catalogue, encoder, fitted.config.search, rng)
+    assert index.made_by == fitted.clip_.made_by  # the same weights from another place are the same CLIP
+
+    def search():
+        parts = fitted.train_.catalogue, fitted.model_.degree_I, fitted.config.search
+        return Searcher(index, *parts).search(SearchQuery(("hat",)), 3)
+
+    assert len(search().items_K) == 3
+    weights = folder / "open_clip_model.safetensors"
+    tensors = load_file(weights)
+    tensors["logit_scale"] = tensors["logit_scale"] + 1
+    save_file(tensors, weights)
+    assert "is not the one that made this run's vectors" in error_of(search)
+
+
+def test_weights_that_leave_nothing_for_what_is_asked_are_refused(fitted):
+    message = error_of(lambda: fitted.search(text="hat", weights="image=1"))
+    assert "leave nothing for the text" in message
+    assert "\n" not in message
 
 
 def test_one_clip_cannot_have_made_vectors_of_two_widths(fitted):
