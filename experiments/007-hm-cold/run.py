@@ -97,12 +97,13 @@ def results(metrics: dict[str, Any]) -> str:
     whole = [run for run in runs if run["features"] == EVERYTHING]
     pool = runs[0]["pool"]
     seconds = ", ".join(f"{run['train_seconds']:.0f}" for run in whole)
+    seeds = [str(run["seed"]) for run in whole]
+    which = f"one seed ({seeds[0]})" if len(seeds) == 1 else f"mean over seeds {', '.join(seeds)}"
     about = (
         f"Pool: {pool['items']:,} new articles; {pool['users']:,} known users, {pool['pairs']:,} pairs. In brackets "
-        f"the 95 % interval over users (of the first seed). All modalities: mean over seeds "
-        f"{', '.join(str(run['seed']) for run in whole)}; single ones: seed {runs[0]['seed']}. Seconds to train the "
-        f"graph arm on all modalities, by seed: {seconds}; peak memory {metrics['peak_memory_gb']} GB; "
-        f"{metrics['machine']}, torch {metrics['torch']}."
+        f"the 95 % interval over users (of the first seed). All modalities: {which}; single ones: seed "
+        f"{runs[0]['seed']}. Seconds to train the graph arm on all modalities, by seed: {seconds}; peak memory "
+        f"{metrics['peak_memory_gb']} GB; {metrics['machine']}, torch {metrics['torch']}."
     )
     return "\n\n".join([arms_table(whole), about, differences_table(whole), modalities_table(runs), bar(whole)])
 
