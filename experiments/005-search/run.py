@@ -69,6 +69,15 @@ def weights_table(tasks: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def draws_line(queries: int, items: int, text_shares: list[float]) -> str:
+    """What training learned from, and how much that depends on the draw."""
+    first, *others = [f"{share:.2f}" for share in text_shares]
+    return (
+        f"Learned in training from {queries:,} queries among {items:,} items, none of a product of a test query. "
+        f"Share of the text: {first}; with other draws of queries and alterations {', '.join(others)}."
+    )
+
+
 def but_table(rows: list[dict[str, Any]]) -> str:
     lines = [
         "| query | category and colour | category | colour | over the colour word alone, 95 % interval |",
@@ -106,6 +115,8 @@ def write_tables(metrics: dict[str, Any]) -> None:
             found = metrics[part]
             tables = [tasks_table(found["tasks"]), differences_table(found["tasks"]), weights_table(found["tasks"])]
             about = f"{found['seconds']:.0f} seconds; {found['machine']}, torch {found['torch']}."
+            if "in_training" in found:
+                about = f"{draws_line(**found['in_training'])}\n\n{about}"
             write_table(HERE / "README.md", part, "\n\n".join([*tables, about]))
     if "store" in metrics:
         write_table(HERE / "README.md", "but", but_table(metrics["store"]["but"]))
