@@ -85,7 +85,7 @@ def test_where_scenes_show_only_in_the_graph_it_is_said_to_help(planted):
     assert "ndcg@20" in result.conclusion
 
 
-@pytest.mark.parametrize("signal", ["none", "content"])
+@pytest.mark.parametrize("signal", ["none", pytest.param("content", marks=pytest.mark.slow)])
 def test_where_the_graph_has_nothing_to_add_it_is_not_said_to_help(signal, tmp_path):
     """`none`: items dealt out at random. `content`: all follow their own likings for what the content shows.
 
