@@ -23,7 +23,9 @@ from graphrec.disk import scratch_folder, scratch_path, share, sync, why_not_wri
 from graphrec.errors import GraphRecError
 from graphrec.locks import locked
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""2: runs hold a clip index, a raw block and the gate's signals; folders of version 1 are read as well. Raise it where
+an older graphrec would misread what is written."""
 MANIFEST = "manifest.json"
 
 _PACKAGES = ("graphrec", "torch", "torch-geometric", "faiss-cpu", "faiss-gpu", "numpy")

@@ -21,7 +21,7 @@ from graphrec.features.blocks import FeatureBlocks
 from graphrec.features.extract import IMAGE, TEXT, ItemFeatures, extract_features
 from graphrec.features.gate import item_blocks
 from graphrec.graph.interaction_graph import InteractionGraph
-from graphrec.models.checkpoint import remove_checkpoint
+from graphrec.models.checkpoint import remove_checkpoint, training_key
 from graphrec.models.fallback import sources
 from graphrec.models.graph_model import GraphModel, fit_graph_model
 from graphrec.progress import Progress, Say, silent, unsaid
@@ -47,7 +47,8 @@ class Recommender:
         self.config = config or GraphRecConfig()
         self.device = device
         self.cache = cache
-        self._checkpoint: Path | None = None
+        self._checkpoint: tuple[Path, str] | None = None
+        """The file, and the key of the fit that it has to be of to be deleted."""
 
     def fit(
         self,
@@ -73,7 +74,11 @@ class Recommender:
         features = extract_features(train, is_warm_I, self.config.features, progress, device, cache)
         blocks = item_blocks(features, is_warm_I, say)
         model = fit_graph_model(train, blocks, self.config.model, self.config.seed, device, progress, checkpoint, say)
-        self._checkpoint = checkpoint
+        self._checkpoint = (
+            None
+            if checkpoint is None
+            else (checkpoint, training_key(train, blocks, self.config.model, self.config.seed, device))
+        )
         index = ItemIndex.build(model.served_ID, self.config.index)
         clip = ClipIndex.build(train, features, self.config.index)
         if clip is not None:
@@ -182,7 +187,7 @@ class Recommender:
         run = Run(self.config, self.train_, self.features_, self.model_, self.index_, self.held_out_, self.clip_)
         write_run(run, Path(folder))
         if self._checkpoint is not None:
-            remove_checkpoint(self._checkpoint)
+            remove_checkpoint(*self._checkpoint)
             self._checkpoint = None
         return Path(folder)
 

@@ -14,7 +14,7 @@ import safetensors.torch
 import yaml
 from pydantic import ValidationError
 
-from graphrec.artifact import read_manifest, write_artifact
+from graphrec.artifact import MANIFEST, Manifest, read_manifest, write_artifact
 from graphrec.config import GraphRecConfig
 from graphrec.data.catalogue import Attributes, Catalogue
 from graphrec.data.dataset import Dataset, SetAside, Truth
@@ -47,6 +47,7 @@ _ARRAYS: dict[str, Callable[[GraphModel], np.ndarray]] = {
 }
 _RAW = ("raw_covariance", "raw_average")
 """Runs from before there was a raw block lack these."""
+_TRIES = 3
 
 
 @dataclass(frozen=True)
@@ -81,8 +82,33 @@ def write_run(run: Run, folder: Path) -> None:
 
 
 def read_run(folder: Path, device: str = "cpu") -> Run:
-    """Read a run after checking every file against the manifest. Raises GraphRecError in one line where one differs."""
-    manifest = read_manifest(folder)
+    """Read a run after checking every file against the manifest; the files are always those of one run.
+
+    Where another process puts a new run in place meanwhile, reading starts over, a few times. Raises GraphRecError in
+    one line where a file differs from the manifest, and where the run is replaced again and again.
+    """
+    for _ in range(_TRIES):
+        before = _manifest_bytes(folder)
+        try:
+            run = _read_files(folder, read_manifest(folder), device)
+        except Exception:  # half of one run and half of another: anything may not fit
+            if _manifest_bytes(folder) == before:
+                raise
+        else:
+            if _manifest_bytes(folder) == before:
+                return run
+    raise GraphRecError(f"{folder} is being written by another process: try again.")
+
+
+def _manifest_bytes(folder: Path) -> bytes | None:
+    """None where there is no run at the moment; every run has a manifest of its own."""
+    try:
+        return (folder / MANIFEST).read_bytes()
+    except OSError:
+        return None
+
+
+def _read_files(folder: Path, manifest: Manifest, device: str) -> Run:
     try:
         config = GraphRecConfig.model_validate(yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8")))
         train = _read_dataset(folder)

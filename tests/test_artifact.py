@@ -47,7 +47,7 @@ def test_a_manifest_says_what_the_folder_holds(tmp_path):
     manifest = read_manifest(tmp_path / "runs" / "latest")
     assert manifest == written
     assert manifest.about == {"counts": {"items": 3}}
-    assert manifest.format_version == 1
+    assert manifest.format_version == artifact.FORMAT_VERSION
     assert set(manifest.files) == {"a.txt", "sub/b.txt"}
     assert manifest.files["a.txt"].size == 3
     assert manifest.files["a.txt"].sha256 == "11507a0e2f5e69d5dfa40a62a1bd7b6ee57e6bcd85c67c9b8431b36fff21c437"
@@ -316,7 +316,7 @@ def test_a_missing_file_is_named_and_an_extra_one_does_no_harm(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"format_version": 999}, "has format version 999, this graphrec reads up to 1: upgrade graphrec"),
+        ({"format_version": 999}, "has format version 999, this graphrec reads up to 2: upgrade graphrec"),
         ({"format_version": 999, "files": "another form"}, "upgrade graphrec"),
         ({"files": {"../secret": {"size": 1, "sha256": "0"}}}, "names a file outside its folder"),
         ({"files": 3}, "was not written by graphrec, or was changed since"),

@@ -13,6 +13,7 @@ from graphrec import Recommender
 from graphrec.comparison import compare_with
 from graphrec.config import GraphRecConfig
 from graphrec.errors import GraphRecError
+from graphrec.models.checkpoint import Checkpoint
 from graphrec.models.graphsage import Encoded, GraphSAGE
 from graphrec.workflow import export_run, run_split
 
@@ -297,3 +298,6 @@ def test_a_fit_with_a_checkpoint_keeps_it_until_the_model_is_saved(small_dataset
     assert again.version == first.version
     again.save(tmp_path / "run")
     assert [one.name for one in tmp_path.iterdir()] == ["run"]
+    Checkpoint(path, "of another fit").keep("the search", 1, True, {})
+    first.save(tmp_path / "run")
+    assert path.exists()  # only its own is deleted

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import graphrec
-from graphrec import artifact
+from graphrec import artifact, run_folder
 from graphrec.artifact import read_manifest
 from graphrec.config import GraphRecConfig
 from graphrec.data.catalogue import Attributes
@@ -122,6 +122,49 @@ def test_an_earlier_run_is_replaced_as_a_whole(loaded, run_copy):
     assert not list((run_copy / "held_out").glob("*"))
 
 
+def replace_while_features_are_read(monkeypatch, replace_run, times):
+    """Another process finishes its training between the run's first files and its features, this many times."""
+    read, left = run_folder.read_features, [times]
+
+    def interrupted(folder):
+        if left[0]:
+            left[0] -= 1
+            replace_run()
+        return read(folder)
+
+    monkeypatch.setattr(run_folder, "read_features", interrupted)
+
+
+def test_files_of_two_runs_are_never_mixed(loaded, run_copy, monkeypatch):
+    """The other run has another title and another truth: its first was read before, its second after it was there."""
+    catalogue = replace(loaded.train_.catalogue, title=np.full_like(loaded.train_.catalogue.title, "new"))
+    other = run_of(loaded, train=replace(loaded.train_, catalogue=catalogue), held_out={})
+    replace_while_features_are_read(monkeypatch, lambda: write_run(other, run_copy), times=1)
+    run = read_run(run_copy)
+    assert set(run.train.catalogue.title) == {"new"}
+    assert run.held_out == {}
+
+
+def test_a_file_that_the_next_run_does_not_have_is_no_traceback(loaded, run_copy, monkeypatch):
+    other = run_of(loaded, held_out={})
+    replace_while_features_are_read(monkeypatch, lambda: write_run(other, run_copy), times=2)
+    assert read_run(run_copy).held_out == {}
+
+
+def test_a_run_that_is_replaced_again_and_again_is_given_up_in_one_line(loaded, run_copy, monkeypatch):
+    others = iter([run_of(loaded, held_out={}), run_of(loaded), run_of(loaded, held_out={})])
+    replace_while_features_are_read(monkeypatch, lambda: write_run(next(others), run_copy), times=3)
+    assert error_of(lambda: read_run(run_copy)) == f"{run_copy} is being written by another process: try again."
+
+
+def test_a_file_that_is_lost_while_nobody_writes_is_told_at_once(run_copy, monkeypatch):
+    calls = []
+    lost = run_copy / "features" / "features.json"
+    replace_while_features_are_read(monkeypatch, lambda: (calls.append(1), lost.unlink()), times=3)
+    assert "features.json is missing" in error_of(lambda: read_run(run_copy))
+    assert len(calls) == 1
+
+
 def test_everything_that_answers_need_survives_the_round_trip(loaded, tmp_path):
     train = loaded.train_
     num_items = len(train.catalogue)
@@ -170,7 +213,7 @@ def test_what_the_loader_said_and_was_told_is_kept_with_the_run(loaded, small_da
 
 def test_a_run_of_a_newer_format_is_refused(run_copy):
     path = run_copy / "manifest.json"
-    path.write_text(path.read_text().replace('"format_version": 1', '"format_version": 99'))
+    path.write_text(path.read_text().replace('"format_version": 2', '"format_version": 99'))
     assert "upgrade graphrec" in error_of(lambda: Recommender.load(run_copy))
 
 

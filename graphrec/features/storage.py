@@ -17,6 +17,8 @@ from graphrec.features.words import WordsEncoder
 
 _INDEX = "features.json"
 _WORDS = "words.safetensors"
+_SHAPE = {"modalities": list, "notes": list, "own": dict, "clip": dict, "clip_kinds": list, "attributes": dict}
+"""What of the index has to be there, as which JSON."""
 
 
 def write_features(features: ItemFeatures, folder: Path) -> None:
@@ -47,7 +49,7 @@ def write_features(features: ItemFeatures, folder: Path) -> None:
 def read_features(folder: Path) -> ItemFeatures:
     """The features that `write_features` wrote. Raises GraphRecError where a file is missing or damaged."""
     try:
-        index = json.loads((folder / _INDEX).read_text(encoding="utf-8"))
+        index = _read_index(folder)
         modalities = {name: _read_modality(folder, number) for number, name in enumerate(index["modalities"])}
         names = index.get("signals", [])  # files from before there was a gate name none
         signals = {name: np.load(_signals_file(folder, name), allow_pickle=False) for name in names}
@@ -56,9 +58,19 @@ def read_features(folder: Path) -> ItemFeatures:
         # NumPy names the file in `filename`, safetensors only in its message.
         file = Path(error.filename or str(error).rpartition(": ")[2]).name
         raise GraphRecError(f"{folder.name}: {file} is missing; write the features again.") from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, SafetensorError) as error:
+    except (OSError, ValueError, KeyError, EOFError, SafetensorError) as error:
         reason = str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
         raise GraphRecError(f"{folder.name}: features cannot be read ({reason}); write them again.") from error
+
+
+def _read_index(folder: Path) -> dict[str, Any]:
+    index = json.loads((folder / _INDEX).read_text(encoding="utf-8"))
+    if not isinstance(index, dict):
+        raise ValueError(f"{_INDEX} holds no JSON object")
+    for key, kind in _SHAPE.items():
+        if not isinstance(index.get(key), kind):
+            raise ValueError(f"{_INDEX} has no {key!r}, or something else in its place")
+    return index
 
 
 def _signals_file(folder: Path, name: str) -> Path:

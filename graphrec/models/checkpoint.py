@@ -205,12 +205,27 @@ class StageCheckpoint:
         self.checkpoint.keep(self.name, epoch, is_over, {"training": training, **self.beside})
 
 
-def remove_checkpoint(path: Path) -> None:
-    """Delete a checkpoint and what a killed fit left beside it. Raises GraphRecError where that is not possible."""
+def remove_checkpoint(path: Path, key: str | None = None) -> None:
+    """Delete a checkpoint and what a killed fit left beside it. Raises GraphRecError where that is not possible.
+
+    With the `training_key` of a fit, a checkpoint that another fit has put there meanwhile stays.
+    """
+    if key is not None and path.exists() and _key_of(path) != key:
+        return
     try:
         atomic_file.remove(path)
     except OSError as error:
         raise GraphRecError(f"{path} cannot be deleted: {error.strerror or error}.") from None
+
+
+def _key_of(path: Path) -> str | None:
+    """The key of the fit that wrote the file; None where that cannot be read."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            key: str = json.loads((file.metadata() or {})[_HEADER])["key"]
+            return key
+    except (OSError, SafetensorError, ValueError, KeyError, TypeError):
+        return None
 
 
 def training_key(train: Dataset, blocks: FeatureBlocks, config: BaseModel, seed: int, device: str) -> str:

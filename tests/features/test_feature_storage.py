@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from graphrec.errors import GraphRecError
+from graphrec.features import storage
 from graphrec.features.extract import extract_features
 from graphrec.features.storage import read_features, write_features
 
@@ -63,5 +64,20 @@ def test_a_missing_or_damaged_file_is_refused_in_one_line(features, tmp_path):
     for name in ("modality-001.npy", "modality-001-present.npy", "words.safetensors", "features.json"):
         for content in (b"", b"junk", (folder / name).read_bytes()[:100]):
             broken(name, content)
-    broken("features.json", json.dumps({"modalities": []}).encode())
+    index = json.loads((folder / "features.json").read_text())
+    for key in index.keys() - {"signals"}:
+        without = {name: value for name, value in index.items() if name != key}
+        assert f"'{key}'" in broken("features.json", json.dumps(without).encode())
+    for wrong in ([], [index], None, "text", 3, index | {"clip": []}, index | {"modalities": {}}):
+        assert "features.json" in broken("features.json", json.dumps(wrong).encode())
     read_features(folder)
+
+
+def test_a_mistake_in_the_code_is_not_told_as_a_damaged_file(features, tmp_path, monkeypatch):
+    def mistaken(*_: object):
+        raise TypeError("a bug")
+
+    write_features(features, tmp_path / "features")
+    monkeypatch.setattr(storage, "_read_encoders", mistaken)
+    with pytest.raises(TypeError, match="a bug"):
+        read_features(tmp_path / "features")

@@ -252,3 +252,18 @@ def test_the_file_is_replaced_as_a_whole_and_removed_with_what_was_left_beside_i
     remove_checkpoint(path)
     remove_checkpoint(path)
     assert list(path.parent.iterdir()) == []
+
+
+def test_a_checkpoint_of_another_fit_is_not_removed_with_ones_own(path):
+    Checkpoint(path, "another's").keep("the search", 1, True, {})
+    before = path.read_bytes()
+    remove_checkpoint(path, "mine")
+    assert path.read_bytes() == before
+    remove_checkpoint(path, "another's")
+    assert not path.exists()
+    remove_checkpoint(path, "mine")  # none there
+    path.write_text("no checkpoint")
+    remove_checkpoint(path, "mine")
+    assert path.exists()
+    remove_checkpoint(path)  # whoever it is of
+    assert not path.exists()
