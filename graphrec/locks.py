@@ -1,4 +1,4 @@
-"""Locks between processes, on the files and folders themselves: no lock file to leave behind.
+"""Locks between processes, on the files and folders themselves; a lock file only where work is long, see `lock_file`.
 
 The system releases the locks of a process that ends, however it ends.
 """
@@ -35,6 +35,41 @@ def wait_for_lock(path: Path) -> int | None:
     with suppress(OSError):  # some network file systems have no locks
         fcntl.flock(descriptor, fcntl.LOCK_EX)
     return descriptor
+
+
+@contextmanager
+def lock_file(path: Path) -> Iterator[bool]:
+    """Make a file and hold its lock; it is deleted after the block. False where another process holds it.
+
+    For long work, during which the folder's own lock must stay free. A file that a killed process left is taken over.
+    Always True on a system without locks. OSError where the file cannot be made.
+    """
+    if fcntl is None:
+        yield True
+        return
+    descriptor = _made_and_locked(path)
+    try:
+        yield descriptor is not None
+    finally:
+        if descriptor is not None:
+            path.unlink(missing_ok=True)  # while it is locked: nobody else's can be meant
+            os.close(descriptor)
+
+
+def _made_and_locked(path: Path) -> int | None:
+    while True:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CREAT, 0o666)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            return None
+        except OSError:  # some network file systems have no locks
+            return descriptor
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(descriptor), path.stat()):
+                return descriptor
+        os.close(descriptor)  # its holder has deleted it between the two calls
 
 
 @contextmanager

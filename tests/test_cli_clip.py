@@ -46,6 +46,7 @@ def test_a_fit_prints_what_it_gained_and_train_takes_the_folder(graphrec, small_
     ):
         assert part in shown
     assert f"Next: graphrec train {small_store} --clip runs/clip" in shown
+    assert "eval --cold-items on this shop may be a little optimistic about image and text features" in shown
     assert read_manifest("runs/clip", kind="clip").about["train_pairs"] == answer["train_pairs"]
     quick = [f"--set={one}" for one in ("model.encoder.dim=8", "model.training.max_epochs=1", "model.tuning.tries=2")]
     code, out, err = graphrec(
@@ -67,6 +68,7 @@ def test_cold_recall_compares_both_and_keeps_the_cold_items_out_of_the_fit(graph
     assert answer["train_pairs"] + answer["held_out_pairs"] == total - left_out
     assert [arm["arm"] for arm in answer["cold_recall"]["arms"]] == ["content-untrained", "content"]
     assert "Cold recall of sample-store" in " ".join(err.split())
+    assert "may be a little optimistic" not in " ".join(err.split())
 
 
 def test_mistakes_are_one_line(graphrec, small_store, tmp_path):

@@ -238,6 +238,40 @@ def test_two_processes_at_once_give_what_one_gives(shop, dataset, expected, tmp_
     assert_equal(features_from(tmp_path / "cache", dataset).modalities, expected)
 
 
+def test_a_merge_of_another_models_cache_is_refused_before_anything_is_encoded(dataset, tmp_path):
+    (tmp_path / "empty").mkdir()
+    of_another_model = tmp_path / "other" / "image-0123"
+    of_another_model.mkdir(parents=True)
+    (of_another_model / f"{'0' * 64}.npy").touch()
+    encode_catalogue(dataset, CONFIG, tmp_path / "good", shard=Shard(0, 3))
+    for wrong in ("empty", "other"):
+        with pytest.raises(
+            GraphRecError, match=f"{wrong} holds no vectors of CLIP small.*another --clip, or the wrong"
+        ):
+            encode_catalogue(dataset, CONFIG, tmp_path / "cache", other_caches=[tmp_path / "good", tmp_path / wrong])
+    assert keys_in(tmp_path / "cache") == set()
+    assert encode_catalogue(dataset, CONFIG, tmp_path / "cache", other_caches=[tmp_path / "good"]).taken_over > 0
+
+
+def test_a_damaged_segment_of_another_cache_is_named_in_the_report(dataset, tmp_path):
+    encode_catalogue(dataset, CONFIG, tmp_path / "other")
+    (folder,) = (tmp_path / "other").glob("image-*")
+    (segment,) = segment_paths(folder)
+    segment.write_bytes(segment.read_bytes()[:-1])
+    report = encode_catalogue(dataset, CONFIG, tmp_path / "cache", other_caches=[tmp_path / "other"])
+    assert (report.taken_over, report.kinds["image"].encoded) == (39, 33)
+    assert [segment.name in one for one in report.damaged] == [True]
+
+
+def test_the_printed_yaml_is_yaml_wherever_the_folder_is(shop, tmp_path):
+    out = tmp_path / 'a: b, {c} #d "e" [f] é 🙂 :dog:'
+    arguments = ["encode", str(shop), "--cache", str(tmp_path / "cache"), "--out", str(out)]
+    shown = CliRunner().invoke(app, arguments)
+    assert shown.exit_code == 0, shown.output
+    snippet = yaml.safe_load(shown.stdout[shown.stdout.index("\nvectors:") :])
+    assert snippet["vectors"]["text"] == {"file": str(out / "text.npy"), "ids": str(out / "text_ids.csv")}
+
+
 def test_the_command_reports_in_a_table_and_as_json(shop, tmp_path):
     arguments = ["encode", str(shop), "--cache", str(tmp_path / "cache"), "--batch-size", "4"]
     shown = CliRunner().invoke(app, arguments)

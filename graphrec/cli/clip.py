@@ -9,6 +9,13 @@ import typer
 from graphrec.cli.options import DeviceOption, JsonOption, checked_device
 from graphrec.cli.output import print_json, screen_and_progress
 
+_SEEN = (
+    "Note: pictures and texts of all items were there to learn from, also of those that train will hold out as new, so "
+    "eval --cold-items on this shop may be a little optimistic about image and text features. With --cold-recall the "
+    "first dataset's held-out items are left out: those of its valid split or, where it has no splits, the fifth that "
+    "train holds out by default with the same seed."
+)
+
 clip_app = typer.Typer(help="Train CLIP on your own pictures and texts.", no_args_is_help=True)
 
 
@@ -66,7 +73,8 @@ def fit(
         bool,
         typer.Option(
             "--cold-recall",
-            help="Also compare recall of the first dataset's held-out new items; the fit does not see them then.",
+            help="Also compare recall of the first dataset's held-out new items; the fit does not see them then: those "
+            "of its valid split or, where it has no splits, the fifth that train holds out by default with this seed.",
         ),
     ] = False,
     device: DeviceOption = "auto",
@@ -79,6 +87,8 @@ def fit(
     """Train a CLIP on the pictures and texts of one or several catalogues, and say what it gained.
 
     A fit that was killed goes on where it stopped when the same command is given again.
+
+    Without --cold-recall it learns from items that train holds out, too: eval --cold-items is a bit optimistic then.
     """
     from graphrec.cli.clip_tables import cold_recall_table, fit_parts
     from graphrec.clip_effect import cold_item_ids, cold_recall_effect, cold_split
@@ -114,6 +124,8 @@ def fit(
         effect = cold_recall_effect(split, before, parse_clip(str(out)), seed=seed, device=on, progress=progress)
         result["cold_recall"] = effect.to_json()
         screen.print(cold_recall_table(effect))
+    else:
+        screen.print(_SEEN, markup=False)
     shop = f"{datasets[0]} " if datasets else ""
     if as_json:
         print_json(result)

@@ -1,5 +1,6 @@
 """`graphrec encode`: pictures and texts through CLIP, ahead of training."""
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -50,7 +51,7 @@ def encode(
         list[Path] | None,
         typer.Option(
             metavar="CACHE",
-            help="Take over the vectors of a cache that was filled elsewhere; may be given several times.",
+            help="Take over the vectors of a cache that the same --clip filled elsewhere; may be given several times.",
             show_default=False,
         ),
     ] = None,
@@ -101,11 +102,17 @@ def _print(report: "EncodeReport") -> None:
         screen.print(f"The vectors lie in {report.cache}; train finds them there.", markup=False)
     if report.out is not None:
         screen.print(f"Written to {report.out}. To use them in a dataset.yaml:", markup=False)
+        folder = report.out.resolve()
         lines = [
-            f"  {name}: {{file: {report.out.resolve() / name}.npy, ids: {report.out.resolve() / name}_ids.csv}}"
+            f"  {name}: {{file: {_quoted(folder / f'{name}.npy')}, ids: {_quoted(folder / f'{name}_ids.csv')}}}"
             for name in report.kinds
         ]
-        screen.print("\n".join(["vectors:", *lines]), markup=False, soft_wrap=True)
+        screen.print("\n".join(["vectors:", *lines]), markup=False, emoji=False, soft_wrap=True)
+
+
+def _quoted(path: Path) -> str:
+    """As a YAML string, whatever is in the path; not as ASCII, because YAML has no surrogate pairs."""
+    return json.dumps(str(path), ensure_ascii=False)
 
 
 def _table(report: "EncodeReport") -> "Table":

@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -20,10 +21,12 @@ from graphrec.clip_fit.pictures import Pictures
 from graphrec.clip_fit.retrieval_quality import RetrievalQuality, retrieval_quality
 from graphrec.clip_fit.training import ClipTraining, TrainingConfig, TrainingSummary, default_rate
 from graphrec.data.dataset import Dataset
+from graphrec.disk import why_not_written
 from graphrec.errors import GraphRecError
 from graphrec.features.clip import ClipConfig
 from graphrec.features.clip_loading import LoadedClip, load_clip
 from graphrec.features.decoding import PictureDecoder
+from graphrec.locks import lock_file
 from graphrec.progress import Progress, Say, silent, unsaid
 
 _EVALUATION_BATCH = 128
@@ -86,11 +89,48 @@ def fit_clip(
     On a CPU, and with epochs as the only budget, the end is the same bit for bit. Items of `exclude`, (position of
     the dataset, item id), and their products are neither learned from nor measured on.
 
-    Raises GraphRecError where there are no pairs, the model cannot be loaded, or `out` holds something else.
+    Raises GraphRecError where there are fewer than two pairs, the model cannot be loaded, `out` holds something else,
+    or another fit is writing there.
     """
     check_replaceable(out, KIND)  # before hours of training, not after
+    with _only_fit(out):
+        return _fit(datasets, config, out, device, exclude, restart, progress, say)
+
+
+@contextmanager
+def _only_fit(out: Path) -> Iterator[None]:
+    """Two fits to one folder would overwrite each other's checkpoint."""
+    lock = checkpoint_path(out).with_suffix(".lock")
+    with ExitStack() as stack:
+        try:
+            lock.parent.mkdir(parents=True, exist_ok=True)
+            is_alone = stack.enter_context(lock_file(lock))
+        except OSError as error:
+            raise GraphRecError(f"{out} cannot be written: {why_not_written(error)}. Choose another --out.") from error
+        if not is_alone:
+            raise GraphRecError(
+                f"Another clip fit is writing to {out}: wait until it is done, or choose another --out."
+            )
+        yield
+
+
+def _fit(
+    datasets: Sequence[Dataset],
+    config: ClipFitConfig,
+    out: Path,
+    device: str,
+    exclude: Collection[tuple[int, str]],
+    restart: bool,
+    progress: Progress,
+    say: Say,
+) -> ClipFitReport:
     pairs = find_pairs(datasets, exclude, progress)
     train, held_out = pairs.hold_out(config.held_out, config.training.seed)
+    if len(train) < 2:
+        raise GraphRecError(
+            f"Only {len(train)} picture-text pair is left to learn from, {len(held_out):,} are held out, and learning "
+            f"takes at least 2{_no_pairs(pairs)}."
+        )
     seed = config.training.seed if config.from_scratch else None
     clip = load_clip(config.clip.model, config.clip.pretrained, device, seed)
     memory = config.picture_memory_gb * 1e9
@@ -163,6 +203,10 @@ def _batches(num_rows: int) -> list[np.ndarray]:
     return [
         np.arange(start, min(start + _EVALUATION_BATCH, num_rows)) for start in range(0, num_rows, _EVALUATION_BATCH)
     ]
+
+
+def _no_pairs(pairs: Pairs) -> str:
+    return "".join(f"; no pair: {count:,} items, {reason}" for reason, count in pairs.left_out.items())
 
 
 def _left_out(pairs: Pairs, *pictures: Pictures) -> dict[str, int]:

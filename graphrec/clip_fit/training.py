@@ -182,7 +182,8 @@ class ClipTraining:
         value = float(loss.detach())
         if not math.isfinite(value):
             raise GraphRecError(
-                f"Training went astray in step {step + 1:,} (the loss is {value}): lower --learning-rate."
+                f"Training went astray in step {step + 1:,} (the loss is {value}): give a lower --learning-rate, with "
+                "--restart."
             )
         return value
 

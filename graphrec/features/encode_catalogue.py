@@ -100,8 +100,8 @@ def encode_catalogue(
     their vectors are taken over first. `out` is a folder for `image.npy`, `text.npy` (float32, unit rows) with
     `image_ids.csv`, `text_ids.csv`, as `vectors:` in a dataset.yaml reads them.
 
-    Raises GraphRecError where there is nothing to encode, the model cannot be had, a folder cannot be written, or a
-    shard alone should fill `out`.
+    Raises GraphRecError where there is nothing to encode, the model cannot be had, a folder cannot be written, another
+    cache holds nothing of this model (before anything is encoded), or a shard alone should fill `out`.
     """
     if out is not None:
         if shard != WHOLE:
@@ -117,7 +117,7 @@ def encode_catalogue(
     kinds = _kinds(catalogue)
     if not kinds:
         raise GraphRecError(f"No item of {dataset.name!r} has a picture or a text to encode.")
-    taken_over = sum(encoder.vectors(kind).take_over(folder) for kind in kinds for folder in other_caches)
+    taken_over, damaged = _take_over(encoder, kinds, other_caches)
     found = {kind: _CATALOGUE_VECTORS[kind](encoder, catalogue, progress, shard) for kind in kinds}
     if out is not None:
         _write(out, dataset, encoder, found)
@@ -131,7 +131,9 @@ def encode_catalogue(
         kinds={kind: _report(vectors) for kind, vectors in found.items()},
         taken_over=taken_over,
         model_loaded=encoder.is_loaded,
-        damaged=tuple(one for vectors in found.values() for one in vectors.contents.vectors.damaged),
+        damaged=tuple(
+            dict.fromkeys([*damaged, *(one for vectors in found.values() for one in vectors.contents.vectors.damaged)])
+        ),
         out=out,
     )
 
@@ -141,6 +143,21 @@ def _kinds(catalogue: Catalogue) -> list[Kind]:
     has_texts = any(text.strip() for text in catalogue.text)
     kinds: list[Kind] = ["image"] if has_pictures else []
     return [*kinds, "text"] if has_texts else kinds
+
+
+def _take_over(encoder: ContentEncoder, kinds: Sequence[Kind], caches: Sequence[Path]) -> tuple[int, list[str]]:
+    """How many vectors came from the other caches, and which of the files that were read are damaged."""
+    if not caches:
+        return 0, []
+    own = [encoder.vectors(kind) for kind in kinds]
+    for cache in caches:
+        if not any(vectors.has_counterpart_in(cache) for vectors in own):
+            raise GraphRecError(
+                f"{cache} holds no vectors of CLIP {encoder.config} for this catalogue (another --clip, or the wrong "
+                "folder): name a folder that `graphrec encode --cache` filled with this --clip."
+            )
+    taken_over = sum(vectors.take_over(cache) for vectors in own for cache in caches)
+    return taken_over, [one for vectors in own for one in vectors.damaged]
 
 
 def _report(found: CatalogueVectors) -> KindReport:

@@ -1,6 +1,7 @@
 """Vectors remembered by content: each picture and text goes through the model once, on whatever day that was."""
 
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -91,11 +92,13 @@ class VectorCache:
         if not self._pending:
             return
         rows = np.concatenate(self._pending)
-        if self.folder is not None:
+        if self.folder is not None and len(rows):
             path = self._write([rows])
-            self._paths.append(path)
-            rows = map_segment(path, self.dim)  # what is on disk need not be held in memory as well
-        self._segments.append(rows)
+            with suppress(FileNotFoundError):  # another process has merged it away already: the rows stay in memory
+                rows = map_segment(path, self.dim)  # what is on disk need not be held in memory as well
+                self._paths.append(path)
+        if len(rows):
+            self._segments.append(rows)
         self._pending = []
 
     def require_writable(self) -> None:
@@ -115,8 +118,17 @@ class VectorCache:
         for path in {*self._paths, *self._damaged_paths} - {merged}:
             with suppress(OSError):  # another process merges as well
                 path.unlink()
-        self._segments, self._paths = [map_segment(merged, self.dim)], [merged]
+        try:
+            self._segments, self._paths = [map_segment(merged, self.dim)], [merged]
+        except FileNotFoundError:  # another process has merged this one away already
+            damaged = self.damaged
+            self._segments, self._paths = self._read_all()
+            self.damaged = tuple(dict.fromkeys(damaged + self.damaged))
         delete_unfinished(self.folder)
+
+    def has_counterpart_in(self, cache: Path) -> bool:
+        """Whether another cache holds anything of the same model and preprocessing."""
+        return self.folder is not None and bool(segment_paths(cache / self.folder.name))
 
     def take_over(self, cache: Path) -> int:
         """Add what another cache holds of the same model and preprocessing and this one does not; how many vectors."""
@@ -125,8 +137,8 @@ class VectorCache:
         other = VectorCache(cache / self.folder.name, self.dim)
         self.damaged += other.damaged
         index, num_before = self.index(), len(self)
-        for rows in other._segments:
-            is_new_R = index.find(rows["key"]) < 0
+        for rows, is_first_R in other._segments_and_firsts():
+            is_new_R = is_first_R & (index.find(rows["key"]) < 0)
             for start in range(0, len(rows), _ROWS_AT_ONCE):
                 some = slice(start, start + _ROWS_AT_ONCE)
                 self._pending.append(rows[some][is_new_R[some]])
@@ -134,12 +146,14 @@ class VectorCache:
         return len(self) - num_before
 
     def _without_repeats(self) -> list[np.ndarray]:
-        index, start, parts = self.index(), 0, []
+        return [rows if is_first_R.all() else rows[is_first_R] for rows, is_first_R in self._segments_and_firsts()]
+
+    def _segments_and_firsts(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Each segment, and which of its rows are the first of their key."""
+        index, start = self.index(), 0
         for rows in self._segments:
-            is_first_R = index.find(rows["key"]) == np.arange(start, start + len(rows))
-            parts.append(rows if is_first_R.all() else rows[is_first_R])
+            yield rows, index.find(rows["key"]) == np.arange(start, start + len(rows))
             start += len(rows)
-        return parts
 
     def _read_all(self) -> tuple[list[np.ndarray], list[Path]]:
         for _ in range(_TRIES):

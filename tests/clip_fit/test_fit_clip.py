@@ -13,10 +13,12 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from graphrec.artifact import read_manifest
+from graphrec.clip_fit import training as training_loop
 from graphrec.clip_fit.checkpoint import checkpoint_path
 from graphrec.clip_fit.fit import ClipFitConfig, fit_clip
 from graphrec.clip_fit.model_folder import KIND, WEIGHTS
 from graphrec.clip_fit.training import TrainingConfig
+from graphrec.data.dataset import Dataset
 from graphrec.errors import GraphRecError
 from graphrec.features.clip import ClipEncoder, parse_clip
 
@@ -134,6 +136,61 @@ def test_a_checkpoint_of_another_fit_is_not_thrown_away_unasked(shop, config, tm
     checkpoint_path(out).write_bytes(before[: len(before) // 2])
     with pytest.raises(GraphRecError, match=r"cannot be read .*--restart"):
         fit_clip([shop], config, out)
+
+
+def test_two_fits_to_one_folder_are_refused_and_a_killed_one_stands_in_nobodys_way(shop, config, tmp_path):
+    out = tmp_path / "new" / "clip"
+    refusals = []
+
+    def progress(steps, description, total=None):
+        for step in steps:
+            if description.startswith("Training") and not refusals:
+                with pytest.raises(GraphRecError, match=r"^Another clip fit is writing to .*clip: wait") as caught:
+                    fit_clip([shop], config, out, restart=True)
+                refusals.append(caught.value)
+                fit_clip([shop], changed(config, epochs=1), out.with_name("other"))  # beside it is no matter
+            yield step
+
+    lock = checkpoint_path(out).with_suffix(".lock")
+    lock.parent.mkdir()
+    lock.touch()  # as a killed fit leaves it
+    fit_clip([shop], config, out, progress=progress)
+    assert len(refusals) == 1
+    assert sorted(path.name for path in out.parent.iterdir()) == ["clip", "other"]
+
+
+def test_a_fit_that_fails_leaves_no_lock(shop, config, tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        fit_clip([shop], config, tmp_path / "clip", progress=stop_after(2))
+    assert [path.name for path in tmp_path.iterdir()] == [checkpoint_path(tmp_path / "clip").name]
+
+
+def test_one_pair_is_too_few_and_no_picture_is_blamed(config, tmp_path, make_shop):
+    one = Dataset.load(make_shop(tmp_path / "shop", num_items=1))
+    config = config.model_copy(update={"held_out": 0.0})
+    with pytest.raises(GraphRecError, match=r"^Only 1 picture-text pair is left .*takes at least 2\.$"):
+        fit_clip([one], config, tmp_path / "clip")
+    two = Dataset.load(make_shop(tmp_path / "shop2", num_items=2))
+    exclude = [(0, two.catalogue.item_ids[0])]
+    with pytest.raises(GraphRecError, match=r"at least 2; no pair: 1 items, left out on request"):
+        fit_clip([two], config, tmp_path / "clip", exclude=exclude)
+    assert fit_clip([two], config, tmp_path / "clip").train_pairs == 2
+
+
+def test_a_loss_that_is_no_number_names_a_way_on_that_is_open(shop, config, tmp_path, monkeypatch):
+    measured, steps = training_loop.contrastive_loss, iter(range(1000))
+
+    def loss(*given: torch.Tensor):
+        return measured(*given) * (float("nan") if next(steps) == 2 else 1)
+
+    monkeypatch.setattr(training_loop, "contrastive_loss", loss)
+    out = tmp_path / "clip"
+    with pytest.raises(GraphRecError, match=r"step 3 .* give a lower --learning-rate, with --restart\.$"):
+        fit_clip([shop], config, out)
+    lower = changed(config, learning_rate=1e-4)
+    with pytest.raises(GraphRecError, match="--restart"):
+        fit_clip([shop], lower, out)
+    assert fit_clip([shop], lower, out, restart=True).summary.steps > 3
 
 
 def test_time_is_a_budget_too(shop, tiny, tmp_path):

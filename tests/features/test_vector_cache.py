@@ -176,6 +176,71 @@ def test_vectors_of_another_cache_are_taken_over_once(tmp_path):
     assert_holds(VectorCache(here, DIM), [1, 2, 3, 4])
 
 
+def test_a_key_that_stands_in_several_segments_of_another_cache_is_taken_over_once(tmp_path):
+    for numbers in ([1, 2], [2, 3], [3]):
+        fill(VectorCache(tmp_path / "there" / "image-7", DIM), numbers)
+    cache = VectorCache(tmp_path / "here" / "image-7", DIM)
+    assert cache.has_counterpart_in(tmp_path / "there")
+    assert not cache.has_counterpart_in(tmp_path / "here")
+    assert cache.take_over(tmp_path / "there") == len(cache) == 3
+    assert_holds(cache, [1, 2, 3])
+
+
+def test_nothing_new_makes_no_file(tmp_path):
+    here, there = tmp_path / "here" / "image-7", tmp_path / "there" / "image-7"
+    for folder in (here, there):
+        fill(VectorCache(folder, DIM), [1, 2])
+    cache = VectorCache(here, DIM)
+    assert cache.take_over(tmp_path / "there") == 0
+    fill(cache, [])
+    assert len(segment_paths(here)) == 1
+
+
+def merged_away_at(monkeypatch, folder, call):
+    """Another process merges the folder just after this one has written a segment for the `call`-th time."""
+    write, calls = vector_cache.write_segment, []
+
+    def write_and_merge(to, parts):
+        path = write(to, parts)
+        calls.append(path)
+        if len(calls) == call:
+            VectorCache(folder, DIM).merge()
+        return path
+
+    monkeypatch.setattr(vector_cache, "write_segment", write_and_merge)
+    return calls
+
+
+def test_rows_that_another_process_merges_away_at_once_stay_in_memory(tmp_path, monkeypatch):
+    fill(VectorCache(tmp_path, DIM), [1])
+    cache = VectorCache(tmp_path, DIM)
+    written = merged_away_at(monkeypatch, tmp_path, 1)
+    fill(cache, [2, 3])
+    assert not written[0].exists()
+    for one in (cache, VectorCache(tmp_path, DIM)):
+        assert len(one) == 3
+        assert_holds(one, [1, 2, 3])
+    cache.merge(at_least=1)
+    assert_holds(VectorCache(tmp_path, DIM), [1, 2, 3])
+
+
+def test_a_merged_file_that_another_process_merges_away_at_once_is_read_again(tmp_path, monkeypatch):
+    for numbers in ([1, 2], [2, 3]):
+        fill(VectorCache(tmp_path, DIM), numbers)
+    cache = VectorCache(tmp_path, DIM)
+    fill(VectorCache(tmp_path, DIM), [4])
+    (tmp_path / f"{hashlib.sha256(b'nothing').hexdigest()}.npy").write_bytes(b"harmed")
+    damaged = VectorCache(tmp_path, DIM)
+    cache.damaged, cache._damaged_paths = damaged.damaged, damaged._damaged_paths
+    written = merged_away_at(monkeypatch, tmp_path, 1)
+    cache.merge()
+    assert not written[0].exists()
+    assert len(segment_paths(tmp_path)) == 1
+    assert len(cache) == 4
+    assert_holds(cache, [1, 2, 3, 4])
+    assert cache.damaged == damaged.damaged
+
+
 _PROCESS = """
 import sys
 sys.path.insert(0, {tests!r})
