@@ -43,14 +43,6 @@ def test_a_row_that_is_not_utf8_is_set_aside_alone(tmp_path):
     assert reasons(collector) == [(2, "t", "not UTF-8 text")]
 
 
-def test_an_unclosed_quotation_mark_does_not_swallow_the_file_unseen(tmp_path):
-    columns, rows, collector = read(tmp_path, "x.csv", b'id,t\n1,a\n2,"b\n3,c\n4,d\n')
-    assert (columns["id"], rows) == (["1"], [1])
-    assert reasons(collector) == [
-        (2, "", "a quotation mark is not closed: it takes in 3 further lines, to the end of the file")
-    ]
-
-
 def test_a_single_column_and_a_file_without_a_last_line_break_are_read(tmp_path):
     assert read(tmp_path, "x.csv", b"id\n01\n\n02")[:2] == ({"id": ["01", "02"]}, [1, 3])
 

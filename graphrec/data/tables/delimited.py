@@ -10,12 +10,15 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
 from graphrec.data.set_aside import SetAsideCollector
+from graphrec.data.tables.quotes import may_hold_open_quotes, with_open_quotes_literal
 from graphrec.data.tables.table import Table, to_objects, to_strings
 from graphrec.errors import GraphRecError
 
 _MAX_HEADER_BYTES = 1 << 20
 _BLOCK_BYTES = 64 << 20  # the longest row that can be read
 _NOT_UTF8 = "not UTF-8 text"
+_NEVER_CLOSED = "a quotation mark is never closed"
+_NEVER_CLOSED_MARK = "a quotation mark that is never closed"
 
 
 def read_delimited(data: bytes, file: str, collector: SetAsideCollector, separator: str | None = None) -> Table:
@@ -76,9 +79,11 @@ def _header(data: bytes, file: str, separator: str | None, has_quotes: bool) -> 
         raise GraphRecError(f"{file}: the header is {_NOT_UTF8} (binary, or UTF-16); save the file as UTF-8.")
     if separator is None:
         separator = next((s for s in ",;\t" if s in first), ",")
-    names = (
-        next(csv.reader(io.StringIO(text, newline=""), delimiter=separator)) if has_quotes else text.split(separator)
-    )
+    lines_read = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=text is not first)
+    try:
+        names = next(lines_read) if has_quotes else text.split(separator)
+    except csv.Error:
+        raise GraphRecError(f"{file}: the header holds {_NEVER_CLOSED_MARK}; close it or leave it out.") from None
     return [name.strip() for name in names], separator
 
 
@@ -86,54 +91,76 @@ def _parse(
     data: bytes, num_columns: int, file: str, separator: str, has_quotes: bool, collector: SetAsideCollector
 ) -> tuple[list[pa.Array], np.ndarray]:
     """The columns as bytes and each row's number; the header, read as row 0, is dropped."""
+    names = [f"c{c}" for c in range(num_columns)]
+    rewritten: list[tuple[bytes, bytes]] = []
+    try:
+        table, wrong = _read_csv(data, names, separator, has_quotes)
+        is_in_doubt = has_quotes and may_hold_open_quotes(data, table.num_rows + len(wrong))
+    except pa.ArrowInvalid as error:
+        is_in_doubt, problem = has_quotes, _first_line(error)
+    else:
+        problem = ""
+    if is_in_doubt:
+        data, rewritten = with_open_quotes_literal(data, separator, num_columns)
+    if rewritten:
+        try:
+            table, wrong = _read_csv(data, names, separator, has_quotes)
+            problem = ""
+        except pa.ArrowInvalid as error:
+            problem = _first_line(error)
+    if problem:
+        raise GraphRecError(f"{file}: cannot be read as a table (is a quotation mark not closed?): {problem}.")
+    num_set_aside = _set_wrong_rows_aside(wrong, dict(rewritten), file, collector)
+    if len(rewritten) > num_set_aside:
+        num_kept = len(rewritten) - num_set_aside
+        collector.note(f"{file}: {num_kept} rows hold {_NEVER_CLOSED_MARK}; it was read as text")
+    wrong_N = np.array([row.number - 1 for row in wrong], dtype=np.int64)
+    row_N = np.setdiff1d(np.arange(table.num_rows + len(wrong)), wrong_N, assume_unique=True)
+    columns = [pc.cast(table[name], pa.large_binary()).combine_chunks() for name in names]
+    columns = [pa.concat_arrays(c.chunks) if isinstance(c, pa.ChunkedArray) else c for c in columns]
+    return [column[1:] for column in columns], row_N[1:]
+
+
+def _read_csv(
+    data: bytes, names: list[str], separator: str, has_quotes: bool
+) -> tuple[pa.Table, list[pa_csv.InvalidRow]]:
+    """The rows with as many fields as names, and the others."""
     wrong: list[pa_csv.InvalidRow] = []
 
     def set_aside(row: pa_csv.InvalidRow) -> str:
         wrong.append(row)
         return "skip"
 
-    names = [f"c{c}" for c in range(num_columns)]
-    try:
-        table = pa_csv.read_csv(
-            pa.BufferReader(data),
-            read_options=pa_csv.ReadOptions(
-                use_threads=False, block_size=_BLOCK_BYTES, column_names=names
-            ),  # one thread: numbered rows
-            parse_options=pa_csv.ParseOptions(
-                delimiter=separator,
-                quote_char='"' if has_quotes else False,
-                newlines_in_values=has_quotes,
-                ignore_empty_lines=False,  # blank lines count, as they do in an editor
-                invalid_row_handler=set_aside,
-            ),
-            convert_options=pa_csv.ConvertOptions(column_types=dict.fromkeys(names, pa.binary())),
-        )
-    except pa.ArrowInvalid as error:
-        raise GraphRecError(
-            f"{file}: cannot be read as a table (is a quotation mark not closed?): {_first_line(error)}."
-        ) from None
-    wrong_N = np.array([row.number - 1 for row in wrong], dtype=np.int64)
-    for row, number in zip(wrong, wrong_N.tolist(), strict=True):
-        text = row.text if isinstance(row.text, str) else row.text.decode("utf-8", "replace")
+    table = pa_csv.read_csv(
+        pa.BufferReader(data),
+        read_options=pa_csv.ReadOptions(
+            use_threads=False, block_size=_BLOCK_BYTES, column_names=names
+        ),  # one thread: numbered rows
+        parse_options=pa_csv.ParseOptions(
+            delimiter=separator,
+            quote_char='"' if has_quotes else False,
+            newlines_in_values=has_quotes,
+            ignore_empty_lines=False,  # blank lines count, as they do in an editor
+            invalid_row_handler=set_aside,
+        ),
+        convert_options=pa_csv.ConvertOptions(column_types=dict.fromkeys(names, pa.binary())),
+    )
+    return table, wrong
+
+
+def _set_wrong_rows_aside(
+    wrong: list[pa_csv.InvalidRow], rewritten: dict[bytes, bytes], file: str, collector: SetAsideCollector
+) -> int:
+    """The number of those whose quotation mark is never closed."""
+    num_never_closed = 0
+    for row in wrong:
+        text = row.text.encode() if isinstance(row.text, str) else row.text
         reason = f"expected {row.expected_columns} fields, found {row.actual_columns}"
-        collector.add(file, [number], "", [text[:200]], reason)
-    row_N = np.setdiff1d(np.arange(table.num_rows + len(wrong)), wrong_N, assume_unique=True)
-    columns = [pc.cast(table[name], pa.large_binary()).combine_chunks() for name in names]
-    columns = [pa.concat_arrays(c.chunks) if isinstance(c, pa.ChunkedArray) else c for c in columns]
-    if has_quotes and table.num_rows > 1 and data.count(b'"') % 2:
-        swallowed = _swallowed_row(columns)
-        if swallowed:
-            num_lines = swallowed.count("\n")
-            reason = f"a quotation mark is not closed: it takes in {num_lines} further lines, to the end of the file"
-            collector.add(file, [int(row_N[-1])], "", [swallowed[:200]], reason)
-            columns, row_N = [column[:-1] for column in columns], row_N[:-1]
-    return [column[1:] for column in columns], row_N[1:]
-
-
-def _swallowed_row(columns: list[pa.Array]) -> str:
-    """The last row's field that took in the rest of the file, if there is one."""
-    last = [column[-1].as_py().decode("utf-8", "replace") for column in columns]
-    return next((value for value in last if "\n" in value.rstrip("\n")), "")
+        if (old := rewritten.get(text)) is not None:
+            text, reason = old, _NEVER_CLOSED
+            num_never_closed += 1
+        collector.add(file, [row.number - 1], "", [text.decode("utf-8", "replace")[:200]], reason)
+    return num_never_closed
 
 
 def _table(columns: dict[str, pa.Array], row_N: np.ndarray, file: str, collector: SetAsideCollector) -> Table:
