@@ -19,7 +19,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, NonNegativeInt, ValidationError
 
-from graphrec.disk import scratch_folder, scratch_path, share, sync, why_not_written
+from graphrec.disk import lacks_room, scratch_folder, scratch_path, share, sync, why_not_written
 from graphrec.errors import GraphRecError
 from graphrec.locks import locked
 
@@ -68,7 +68,8 @@ def write_artifact(
     it by hand. Two writers never mix files: the last to finish stays. Whatever `write` raises comes through, with the
     earlier artifact untouched.
 
-    Raises GraphRecError where something else is in the way, before anything is written, and where the disk is full.
+    Raises GraphRecError where something else is in the way, before anything is written, and where the disk
+    is full or refuses.
     """
     folder = Path(folder).resolve()  # a link keeps pointing at the folder that it points at
     try:
@@ -89,9 +90,8 @@ def write_artifact(
         reason = why_not_written(error)
         if reason is None:
             raise
-        raise GraphRecError(
-            f"{folder} cannot be written: {reason}. Nothing was changed; make room, or choose another --out."
-        ) from error
+        advice = "make room, or choose another --out" if lacks_room(reason) else "choose another --out"
+        raise GraphRecError(f"{folder} cannot be written: {reason}. Nothing was changed; {advice}.") from error
     return manifest
 
 

@@ -11,6 +11,8 @@ from pathlib import Path
 
 from graphrec.locks import try_lock, wait_for_lock
 
+_ONLY_A_PART = "only a part of it could be written, the disk may be full"
+
 
 @contextmanager
 def scratch_folder(place: Path) -> Iterator[Path]:
@@ -70,11 +72,28 @@ def why_not_written(error: Exception) -> str | None:
     """What kept something from being written, in the system's words; None where the error is about something else."""
     if isinstance(error, OSError):
         if re.fullmatch(r"\d+ requested and \d+ written", str(error)):  # NumPy names no reason
-            return "only a part of it could be written, the disk may be full"
+            return _ONLY_A_PART
         return os.strerror(error.errno) if error.errno else str(error)  # its own words may be the library's
     # safetensors and FAISS have exceptions of their own, with the system's words inside.
     found = re.search(r"I/O error: (.+) \(os error \d+\)|write error in .*\((.+)\)", str(error))
     return (found[1] or found[2]) if found else None
+
+
+def lacks_room(reason: str) -> bool:
+    """Whether what `why_not_written` told is mended by making room."""
+    full = [os.strerror(code) for code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)]
+    return reason in (*full, _ONLY_A_PART)
+
+
+def why_refused(error: OSError) -> str | None:
+    """One line on a file that the system does not let the user touch; None where the error is about something else."""
+    if isinstance(error, PermissionError):
+        advice = "ask its owner to share it, or name another"
+        return f"{error.filename or 'A file'}: permission denied; {advice}."
+    if not disk_refuses(error):
+        return None
+    where = f"{error.filename} cannot be written" if error.filename else "The disk refuses"
+    return f"{where}: {why_not_written(error)}."
 
 
 def _made_and_locked(place: Path) -> tuple[Path, int | None]:

@@ -179,10 +179,26 @@ def test_a_full_disk_is_told_in_one_line_and_leaves_the_old_one(tmp_path):
         (folder / "a.txt").write_text("half")
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    with pytest.raises(GraphRecError, match="latest cannot be written: No space left on device"):
+    advice = "Nothing was changed; make room, or choose another --out."
+    with pytest.raises(GraphRecError, match=f"latest cannot be written: No space left on device. {advice}$"):
         write_artifact(folder, fail, {})
     assert text_of(folder) == "old"
     assert names_beside(folder) == ["latest"]
+
+
+@pytest.mark.parametrize(
+    ("code", "advice"),
+    [(code, "make room, or choose another --out") for code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)]
+    + [(code, "choose another --out") for code in (errno.EACCES, errno.EROFS, errno.ENOENT, errno.ENOTDIR)],
+)
+def test_room_is_asked_for_only_where_it_lacks(tmp_path, code, advice):
+    def fail(folder):
+        raise OSError(code, os.strerror(code))
+
+    with pytest.raises(GraphRecError) as caught:
+        write_artifact(tmp_path / "latest", fail, {})
+    reason = f"{tmp_path / 'latest'} cannot be written: {os.strerror(code)}. Nothing was changed; {advice}."
+    assert str(caught.value) == reason
 
 
 def test_a_half_deleted_earlier_one_never_comes_back(tmp_path, monkeypatch):

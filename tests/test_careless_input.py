@@ -245,6 +245,23 @@ def test_ids_that_differ_by_leading_zeros_or_spaces(check):
     assert "items.csv: spaces around 2 values of column 'item_id' were removed" in report["notes"]
 
 
+def test_an_open_quotation_mark_in_the_items(check):
+    """Inches at the start of a title: the row is set aside, not the 280 rows after it."""
+    items = [f"{n},item {n},red" for n in range(1, 301)]
+    items[19] = '20,"17 inch screen'
+    shop(["item_id,title,colour", *items], ["user_id,item_id,timestamp", "u1,1,2024-01-01", "u1,300,2024-01-02"])
+    report = check()
+    assert (report["items"], report["events"]) == (299, 2)
+    assert set_aside(report) == {"a quotation mark is never closed": 1}
+    assert pd.read_csv("runs/check/set_aside.csv")["row"].tolist() == [20]
+    items[19] = '20,"17 inch screen,red'  # as many fields as there should be: nothing is lost
+    shop(["item_id,title,colour", *items], ["user_id,item_id", "u1,20"])
+    report = check()
+    assert report["items"] == 300
+    assert report["titles"]["items"] == 300
+    assert "items.csv: 1 rows hold a quotation mark that is never closed; it was read as text" in report["notes"]
+
+
 def test_timestamps_in_three_formats(check):
     """One reading for a column, by what most of it is; the others are set aside."""
     iso = [f"u{n},a,2024-01-0{n}" for n in range(1, 6)]
@@ -418,14 +435,81 @@ def test_own_vectors_under_a_name_that_is_nearly_image_or_text(check, name, mean
             "x.npy cannot be written: No space left on device.",
         ),
         (OSError(errno.EROFS, "Read-only file system"), "The disk refuses: Read-only file system."),
+        (
+            PermissionError(errno.EACCES, "Permission denied", "x.npy"),
+            "x.npy: permission denied; ask its owner to share it, or name another.",
+        ),
+        (
+            OSError(errno.EPERM, "Operation not permitted"),
+            "A file: permission denied; ask its owner to share it, or name another.",
+        ),
     ],
 )
-def test_a_full_disk_wherever_it_is_noticed(failure, monkeypatch, error, line):
+def test_a_disk_that_refuses_wherever_it_is_noticed(failure, monkeypatch, error, line):
     def fail():
         raise error
 
     monkeypatch.setattr("graphrec.cli.entry.app", fail)
     assert failure() == line
+
+
+@pytest.fixture
+def deny(monkeypatch):
+    """Files of another user, by name: tests may run as root, who reads everything."""
+
+    def run(name: str):
+        def denied(read):
+            def guarded(path, *arguments: Any, **settings: Any):
+                if Path(path).name == name:
+                    raise PermissionError(errno.EACCES, "Permission denied", str(path))
+                return read(path, *arguments, **settings)
+
+            return guarded
+
+        for method in ("open", "read_text", "read_bytes", "stat"):
+            if method != "stat" or name.startswith("pictures"):
+                monkeypatch.setattr(Path, method, denied(getattr(Path, method)))
+
+    return run
+
+
+def test_files_of_another_user(failure, run_copy, deny):
+    deny(MANIFEST)
+    line = f"{run_copy / MANIFEST}: permission denied; ask its owner to share it, or name another."
+    assert failure("recall", "--run", run_copy, "--user", "1") == line
+
+
+@pytest.mark.parametrize("name", ["items.csv", "dataset.yaml"])
+def test_a_dataset_of_another_user(failure, deny, name):
+    shop(dataset__yaml="items: {file: items.csv}")
+    deny(name)
+    assert failure("check", "shop") == f"shop/{name}: cannot be read: Permission denied."
+
+
+def test_pictures_of_another_user(check, deny):
+    folder = shop(["item_id,image", "a,pictures-a.png", "b,pictures-b.png", "c,c.png"])
+    for name in "ab":
+        Image.new("RGB", (2, 2)).save(folder / f"pictures-{name}.png")
+    deny("pictures-a.png")
+    assert check()["pictures"]["problems"] == {"missing": 1, "permission denied": 1}
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_a_folder_where_nothing_can_be_written(graphrec, monkeypatch, as_json):
+    """The report stands although the rows set aside cannot be written."""
+    shop([*ITEMS, "d,x,red,more"])
+
+    def refuse(path, *arguments: Any, **settings: Any):
+        raise OSError(errno.EROFS, "Read-only file system", str(path))
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    code, out, err = graphrec("check", "shop", *(["--json"] if as_json else []))
+    assert code == 1
+    assert json.loads(out)["items"] == 3 if as_json else "expected 3 fields, found 4" in out
+    assert err.splitlines()[-1] == (
+        "graphrec: runs/check/set_aside.csv cannot be written: Read-only file system. "
+        "Name another place for the rows set aside with --set-aside FILE."
+    )
 
 
 def test_another_error_of_the_system_is_a_bug_and_shown_as_one(graphrec, monkeypatch):

@@ -327,7 +327,8 @@ def test_a_disk_that_is_full_while_rows_are_set_aside(here):
     kept.parent.mkdir()
     kept.write_text("of an earlier check")
     (line,) = fail(["check", str(here.store), "--set-aside", str(kept)], here.folder, 100)
-    assert line == f"graphrec: {kept} cannot be written: File too large."
+    advice = "Name another place for the rows set aside with --set-aside FILE."
+    assert line == f"graphrec: {kept} cannot be written: File too large. {advice}"
     assert kept.read_text() == "of an earlier check"
     assert [path.name for path in kept.parent.iterdir()] == ["set_aside.csv"]
 

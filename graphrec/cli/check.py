@@ -7,6 +7,7 @@ import typer
 
 from graphrec.cli.options import DatasetArgument, JsonOption, RootOption
 from graphrec.cli.output import answer, print_json, screen_and_progress
+from graphrec.errors import GraphRecError
 
 
 def check(
@@ -27,11 +28,15 @@ def check(
     _, progress = screen_and_progress()
     data = open_dataset(dataset, root, progress)
     report = check_dataset(data, images, progress)
-    if len(data.set_aside):
-        write_set_aside(data.set_aside, set_aside)
     if as_json:
         print_json(report.model_dump(mode="json"))
+    else:
+        print_check(answer(), report)
+    if not len(data.set_aside):
         return
-    print_check(answer(), report)
-    if len(data.set_aside):
+    try:
+        write_set_aside(data.set_aside, set_aside)
+    except GraphRecError as error:  # the report stands
+        raise GraphRecError(f"{error} Name another place for the rows set aside with --set-aside FILE.") from None
+    if not as_json:
         answer().print(f"Every row set aside, with its reason: {set_aside}", markup=False)

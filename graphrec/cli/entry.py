@@ -14,7 +14,7 @@ from graphrec.cli.export import export
 from graphrec.cli.recall import recall
 from graphrec.cli.search import search
 from graphrec.cli.train import train
-from graphrec.disk import disk_refuses, why_not_written
+from graphrec.disk import why_refused
 from graphrec.errors import GraphRecError
 
 app = typer.Typer(
@@ -44,8 +44,8 @@ def main() -> None:
         sys.stderr.close()
         sys.exit(0)
     except OSError as error:
-        if not disk_refuses(error):
+        line = why_refused(error)
+        if line is None:
             raise
-        where = f"{error.filename} cannot be written" if error.filename else "The disk refuses"
-        typer.echo(f"graphrec: {where}: {why_not_written(error)}.", err=True)
+        typer.echo(f"graphrec: {line}", err=True)
         sys.exit(1)

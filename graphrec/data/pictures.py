@@ -42,6 +42,8 @@ def why_not_opened(error: Exception) -> str:
     """In words, for what reading or opening a picture raised; anything but the known kinds is raised again."""
     if isinstance(error, FileNotFoundError):
         return "missing"
+    if isinstance(error, PermissionError):
+        return "permission denied"
     if isinstance(error, Image.DecompressionBombError):
         return "too many pixels"
     if isinstance(error, (UnidentifiedImageError, OSError, ValueError, SyntaxError)):
