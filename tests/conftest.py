@@ -1,12 +1,14 @@
 """A small sample store and a run trained on it once; tests that change a run work on a copy."""
 
 import shutil
+import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
+from graphrec import cli
 from graphrec.config import GraphRecConfig
 from graphrec.data.dataset import Dataset
 from graphrec.data.sample_store import SampleStoreConfig, write_sample_store
@@ -78,3 +80,22 @@ def loaded(saved_run):
 def run_copy(saved_run, tmp_path):
     """A copy of the run folder that a test may change, at runs/latest."""
     return shutil.copytree(saved_run, tmp_path / "runs" / "latest")
+
+
+@pytest.fixture
+def elsewhere(tmp_path, monkeypatch):
+    """No command runs in the repository."""
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def graphrec(monkeypatch, capsys):
+    """Run a command line as the installed script would: (exit code, standard output, standard error)."""
+
+    def run(*arguments: object):
+        monkeypatch.setattr(sys, "argv", ["graphrec", *map(str, arguments)])
+        with pytest.raises(SystemExit) as caught:
+            cli.main()
+        return caught.value.code or 0, *capsys.readouterr()
+
+    return run

@@ -7,7 +7,6 @@ import errno
 import json
 import shutil
 import struct
-import sys
 import time
 import zlib
 from dataclasses import replace
@@ -32,23 +31,7 @@ ITEMS = ["item_id,title,colour", "a,Red dress,red", "b,Blue shirt,blue", "c,Gree
 EVENTS = ["user_id,item_id,timestamp", "u1,a,2024-01-01", "u1,b,2024-01-02", "u2,a,2024-01-03"]
 
 
-@pytest.fixture(autouse=True)
-def elsewhere(tmp_path, monkeypatch):
-    """No command runs in the repository."""
-    monkeypatch.chdir(tmp_path)
-
-
-@pytest.fixture
-def graphrec(monkeypatch, capsys):
-    """Run a command line as the installed script would: (exit code, standard output, standard error)."""
-
-    def run(*arguments: object):
-        monkeypatch.setattr(sys, "argv", ["graphrec", *map(str, arguments)])
-        with pytest.raises(SystemExit) as caught:
-            cli.main()
-        return caught.value.code or 0, *capsys.readouterr()
-
-    return run
+pytestmark = pytest.mark.usefixtures("elsewhere")
 
 
 @pytest.fixture

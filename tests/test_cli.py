@@ -24,23 +24,7 @@ QUICK = [f"--set={one}" for one in ("model.encoder.dim=8", "model.training.max_e
 COMMANDS = typer.main.get_command(cli.app).commands
 
 
-@pytest.fixture(autouse=True)
-def elsewhere(tmp_path, monkeypatch):
-    """No command runs in the repository."""
-    monkeypatch.chdir(tmp_path)
-
-
-@pytest.fixture
-def graphrec(monkeypatch, capsys):
-    """Run a command line as the installed script would: (exit code, standard output, standard error)."""
-
-    def run(*arguments: object):
-        monkeypatch.setattr(sys, "argv", ["graphrec", *map(str, arguments)])
-        with pytest.raises(SystemExit) as caught:
-            cli.main()
-        return caught.value.code or 0, *capsys.readouterr()
-
-    return run
+pytestmark = pytest.mark.usefixtures("elsewhere")
 
 
 @pytest.fixture

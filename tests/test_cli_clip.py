@@ -1,30 +1,14 @@
 """`graphrec clip fit` as a user types it."""
 
 import json
-import sys
 
 import pytest
 
-from graphrec import cli
 from graphrec.artifact import read_manifest
 from graphrec.clip_fit.pairs import find_pairs
 from graphrec.data.dataset import Dataset
 
-
-@pytest.fixture(autouse=True)
-def elsewhere(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-
-
-@pytest.fixture
-def graphrec(monkeypatch, capsys):
-    def run(*arguments: object):
-        monkeypatch.setattr(sys, "argv", ["graphrec", *map(str, arguments)])
-        with pytest.raises(SystemExit) as caught:
-            cli.main()
-        return caught.value.code or 0, *capsys.readouterr()
-
-    return run
+pytestmark = pytest.mark.usefixtures("elsewhere")
 
 
 def test_a_fit_prints_what_it_gained_and_train_takes_the_folder(graphrec, small_store):

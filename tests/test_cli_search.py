@@ -2,33 +2,14 @@
 
 import io
 import json
-import sys
 
 import pandas as pd
 import pytest
 from rich.console import Console
 
-from graphrec import cli
 from graphrec.screen import search_table
 
-
-@pytest.fixture(autouse=True)
-def elsewhere(tmp_path, monkeypatch):
-    """No command runs in the repository."""
-    monkeypatch.chdir(tmp_path)
-
-
-@pytest.fixture
-def graphrec(monkeypatch, capsys):
-    """Run a command line as the installed script would: (exit code, standard output, standard error)."""
-
-    def run(*arguments: object):
-        monkeypatch.setattr(sys, "argv", ["graphrec", *map(str, arguments)])
-        with pytest.raises(SystemExit) as caught:
-            cli.main()
-        return caught.value.code or 0, *capsys.readouterr()
-
-    return run
+pytestmark = pytest.mark.usefixtures("elsewhere")
 
 
 @pytest.fixture
