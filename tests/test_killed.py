@@ -203,12 +203,19 @@ def test_a_hundred_kills_cost_nothing_but_time(here, phase, num_kills):
     assert kill_at_random(here, phase, num_kills, seed=1) >= num_kills // 2
 
 
+def leave_a_checkpoint(here, duration):
+    """Kill trainings, at other shares of the usual time, until one leaves its checkpoint and the earlier run behind."""
+    for share in (0.5, 0.7, 0.6, 0.8, 0.4, 0.9, 0.65, 0.75, 0.85):
+        before = content(here, "run")
+        if run_phase("train", here, seed=3, kill_after=share * duration) is None:
+            assert content(here, "run") == before or ".latest.checkpoint.safetensors" not in beside(here)
+            if ".latest.checkpoint.safetensors" in beside(here):
+                return
+    pytest.fail("no kill hit a training between its first checkpoint and its end")
+
+
 def test_a_training_that_was_killed_resumes_and_says_so(here):
-    duration = run_phase("train", here, seed=2)
-    before = content(here, "run")
-    assert run_phase("train", here, seed=3, kill_after=0.5 * duration) is None
-    assert content(here, "run") == before
-    assert ".latest.checkpoint.safetensors" in beside(here)
+    leave_a_checkpoint(here, run_phase("train", here, seed=2))
     said: list[str] = []
     train_run(Dataset.load(here.store), config(3), here.out, device="cpu", say=said.append)
     (line,) = said
@@ -220,9 +227,7 @@ def test_a_training_that_was_killed_resumes_and_says_so(here):
 
 
 def test_restart_begins_anew(here):
-    duration = run_phase("train", here, seed=2)
-    assert run_phase("train", here, seed=3, kill_after=0.7 * duration) is None
-    assert ".latest.checkpoint.safetensors" in beside(here)
+    leave_a_checkpoint(here, run_phase("train", here, seed=2))
     said: list[str] = []
     train_run(Dataset.load(here.store), config(3), here.out, device="cpu", restart=True, say=said.append)
     assert said == []
