@@ -87,7 +87,7 @@ def search_table(table: pd.DataFrame, title: str) -> Table:
 
 
 def _ranked_table(title: str, first: list[str]) -> Table:
-    shown = _plain_table(escape(title))
+    shown = plain_table(escape(title))
     for name in first:
         shown.add_column(name, no_wrap=True)
     shown.add_column("#", justify="right", no_wrap=True)
@@ -100,7 +100,7 @@ def _ranked_table(title: str, first: list[str]) -> Table:
 def pool_tables(result: PoolResult) -> list[Table | str]:
     """The arms of one pool, the differences, and the conclusion."""
     metrics = list(result.arms[0].metrics)
-    arms = _plain_table()
+    arms = plain_table()
     arms.add_column("arm", no_wrap=True)
     for name in metrics:
         arms.add_column(name.replace("@", "\n@"), justify="right", no_wrap=True)
@@ -125,7 +125,7 @@ def pool_tables(result: PoolResult) -> list[Table | str]:
 
 
 def _differences_table(result: PoolResult) -> Table:
-    shown = _plain_table()
+    shown = plain_table()
     shown.add_column("graph - content", no_wrap=True)
     shown.add_column("difference [95 % interval]", no_wrap=True)
     shown.add_column("detectable", justify="right", no_wrap=True)
@@ -141,7 +141,7 @@ def _differences_table(result: PoolResult) -> Table:
     return shown
 
 
-def _plain_table(title: str | None = None) -> Table:
+def plain_table(title: str | None = None) -> Table:
     """Little ink and narrow gaps: fits a terminal of 80 columns."""
     return Table(
         title=title,

@@ -1,6 +1,5 @@
 """Tables of `graphrec clip fit`."""
 
-from rich import box
 from rich.console import RenderableType
 from rich.markup import escape
 from rich.table import Table
@@ -9,6 +8,7 @@ from graphrec.clip_effect import ColdRecallEffect
 from graphrec.clip_fit.fit import ClipFitReport, Quality
 from graphrec.clip_fit.retrieval_quality import KS
 from graphrec.evaluation.intervals import verdict
+from graphrec.screen import plain_table
 
 _WAYS = (("picture → text", "image_to_text"), ("text → picture", "text_to_image"))
 _READS = {"text": "whole text", "title": "title alone"}
@@ -29,13 +29,7 @@ def fit_parts(report: ClipFitReport) -> list[RenderableType]:
 
 
 def _quality_table(before: Quality, after: Quality, num_pairs: int) -> Table:
-    shown = Table(
-        title=f"R@k on {num_pairs:,} held-out pairs of products that the fit did not see",
-        title_justify="left",
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-        collapse_padding=True,
-    )
+    shown = plain_table(f"R@k on {num_pairs:,} held-out pairs of products that the fit did not see")
     shown.add_column("matching", no_wrap=True)
     for name in ("k", "before", "after", "chance", "bound", "pool"):
         shown.add_column(name, justify="right", no_wrap=True)
@@ -74,13 +68,7 @@ def _mean_recall(quality: Quality) -> float:
 def cold_recall_table(effect: ColdRecallEffect) -> Table:
     """Content arms on image and text, with the CLIP before and after."""
     measured_on = f"{effect.dataset}, image and text alone: {effect.pool}; {effect.coverage}"
-    shown = Table(
-        title=f"Cold recall of {escape(measured_on)}",
-        title_justify="left",
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-        collapse_padding=True,
-    )
+    shown = plain_table(f"Cold recall of {escape(measured_on)}")
     shown.add_column("arm", no_wrap=True)
     for name in ("metric", "before", "after", "difference", "95 % interval", "verdict"):
         shown.add_column(name, justify="right", no_wrap=True)

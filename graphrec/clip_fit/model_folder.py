@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import save_file
 
 from graphrec.artifact import Manifest, write_artifact
+from graphrec.disk import share
 from graphrec.features.clip_loading import LoadedClip
 
 KIND = "clip"
@@ -24,8 +25,7 @@ def write_clip_folder(folder: Path, clip: LoadedClip, about: Mapping[str, Any]) 
     def write(writing: Path) -> None:
         (writing / CONFIG).write_text(json.dumps(clip.config, indent=2) + "\n", encoding="utf-8")
         save_file({name: _smallest(tensor) for name, tensor in clip.model.state_dict().items()}, writing / WEIGHTS)
-        # safetensors writes for its owner alone; a server may run under another name.
-        (writing / WEIGHTS).chmod((writing / CONFIG).stat().st_mode & 0o777)
+        share(writing / WEIGHTS)
         huggingface = getattr(clip.tokenize, "tokenizer", None)
         if huggingface is not None:  # open_clip looks for its files in the same folder
             huggingface.save_pretrained(str(writing))

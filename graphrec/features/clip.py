@@ -9,12 +9,11 @@ from PIL import Image
 from pydantic import BaseModel, PositiveInt, field_validator
 
 from graphrec.errors import GraphRecError
-from graphrec.features.clip_loading import CHECKPOINT_SUFFIXES, SCHEMAS, SMALL, load_clip
+from graphrec.features.clip_loading import CHECKPOINT_SUFFIXES, LOCAL, SCHEMAS, SMALL, load_clip
 from graphrec.features.decoding import PictureDecoder
 from graphrec.features.preprocessing import BatchedPreprocess
 from graphrec.progress import Progress, silent
 
-_LOCAL = "local-dir:"
 _FOLDER_CONFIG = "open_clip_config.json"
 
 
@@ -34,8 +33,8 @@ class ClipConfig(BaseModel, extra="forbid", frozen=True):
     @classmethod
     def _resolve_folder(cls, model: str) -> str:
         """A run is read from other working folders too."""
-        folder = Path(model.removeprefix(_LOCAL)).expanduser()
-        return f"{_LOCAL}{folder.resolve()}" if model.startswith(_LOCAL) and folder.is_dir() else model
+        folder = Path(model.removeprefix(LOCAL)).expanduser()
+        return f"{LOCAL}{folder.resolve()}" if model.startswith(LOCAL) and folder.is_dir() else model
 
     @field_validator("pretrained")
     @classmethod
@@ -60,13 +59,13 @@ def parse_clip(name: str) -> ClipConfig:
     had is seen when it is loaded. Raises GraphRecError for a folder without a model, or a word with nothing in it.
     """
     schema = next((one for one in SCHEMAS if name.startswith(one)), "")
-    folder = Path(name.removeprefix("local-dir:")).expanduser()
+    folder = Path(name.removeprefix(LOCAL)).expanduser()
     if schema == "hf-hub:":
         return ClipConfig(model=name)
-    if schema == "local-dir:" or folder.is_dir():
+    if schema == LOCAL or folder.is_dir():
         if not (folder / _FOLDER_CONFIG).is_file():
             raise GraphRecError(f"{folder} holds no CLIP model: expected a folder with {_FOLDER_CONFIG} in it.")
-        return ClipConfig(model=f"{_LOCAL}{folder}")
+        return ClipConfig(model=f"{LOCAL}{folder}")
     model, _, pretrained = name.partition(":")
     if not model or (":" in name and not pretrained):
         raise GraphRecError(

@@ -19,7 +19,8 @@ from graphrec.features.hub import offline_where_unreachable
 
 SMALL = "small"
 SMALL_FOLDER = Path(__file__).parent / "small_clip"
-SCHEMAS = ("local-dir:", "hf-hub:")
+LOCAL = "local-dir:"
+SCHEMAS = (LOCAL, "hf-hub:")
 CHECKPOINT_SUFFIXES = (".safetensors", ".pt", ".pth", ".bin")
 _WAY_OUT = f"give --clip MODEL:FILE (clip.pretrained) with a local checkpoint, or leave clip.model at {SMALL!r}"
 

@@ -18,11 +18,10 @@ from pydantic import BaseModel, PositiveInt, ValidationError
 
 from graphrec.atomic_file import replacing
 from graphrec.features.clip import ClipConfig, ClipEncoder
-from graphrec.features.clip_loading import SMALL, SMALL_FOLDER
+from graphrec.features.clip_loading import LOCAL, SMALL, SMALL_FOLDER
 from graphrec.features.decoding import DECODING
 
 _FORMAT = 1
-_LOCAL = "local-dir:"
 _PROBES = (
     "",
     "red dress",
@@ -71,7 +70,7 @@ def recipe_of(config: ClipConfig) -> str | None:
     if not files:
         return None
     hashes = [(path.name, _hash_of_file(path)) for path in files]
-    model = _LOCAL if config.model.startswith(_LOCAL) else config.model  # where the folder stands does not matter
+    model = LOCAL if config.model.startswith(LOCAL) else config.model  # where the folder stands does not matter
     return _short({"model": model, "files": hashes, "open_clip": version("open_clip_torch"), "decoding": DECODING})
 
 
@@ -97,8 +96,8 @@ def _memo(cache: Path, recipe: str) -> Path:
 def _files_of(config: ClipConfig) -> list[Path]:
     if config.model == SMALL and config.pretrained is None:
         folder = SMALL_FOLDER
-    elif config.model.startswith(_LOCAL):
-        folder = Path(config.model.removeprefix(_LOCAL))
+    elif config.model.startswith(LOCAL):
+        folder = Path(config.model.removeprefix(LOCAL))
     else:
         path = Path(config.pretrained or "").expanduser()
         return [path] if path.is_file() else []
