@@ -1,15 +1,13 @@
 """`compare`: fit the arms on one split, rank the same pools with each, and say how sure the differences are."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
-from graphrec.baselines.arm import Arm, Baseline, TrainingInput
-from graphrec.baselines.content import Content, ContentUntrained
-from graphrec.baselines.popularity import Popularity
-from graphrec.baselines.random import Random
+from graphrec.baselines.arm import Arm, TrainingInput
+from graphrec.baselines.registry import BASELINES
 from graphrec.config import GraphRecConfig
 from graphrec.data.dataset import Split
 from graphrec.errors import GraphRecError
@@ -19,15 +17,7 @@ from graphrec.evaluation.protocol import POOL_NAMES, Pool, PoolName, build_pool
 from graphrec.progress import Progress, silent
 from graphrec.recommender import Recommender
 
-ArmName = Literal["random", "popularity", "content-untrained", "content", "graph"]
-
-_BASELINES: dict[str, Callable[[], Baseline]] = {
-    "random": Random,
-    "popularity": Popularity,
-    "content-untrained": ContentUntrained,
-    "content": Content,
-}
-ARM_NAMES: tuple[str, ...] = (*_BASELINES, "graph")
+ARM_NAMES: tuple[str, ...] = (*BASELINES, "graph")
 _PERSONAL = ("content", "graph")
 """Arms that are also shown with popularity off."""
 METRICS = ("recall", "ndcg", "precision")
@@ -167,7 +157,7 @@ def compare_with(
     pools = _check(split, arms, pool, k)
     inputs = TrainingInput(model.train_, model.blocks, model.config.model.tuning, model.config.seed)
     fitted: dict[str, Arm] = {
-        name: model if name == "graph" else _BASELINES[name]().fit(inputs, progress) for name in arms
+        name: model if name == "graph" else BASELINES[name]().fit(inputs, progress) for name in arms
     }
     results = [_in_pool(fitted, one, k, model.config.seed) for one in progress(pools, "Ranking")]
     return Comparison(model.train_.name, k, results)
