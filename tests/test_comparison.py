@@ -108,7 +108,7 @@ def test_an_arm_that_gives_the_same_lists_differs_by_exactly_nothing(fitted, mon
         def fit(self, inputs, progress):
             return fitted
 
-    monkeypatch.setitem(module._BASELINES, "content", SameAsGraph)
+    monkeypatch.setitem(module.BASELINES, "content", SameAsGraph)
     (result,) = compare_with(fitted, run_split(fitted), ["content", "graph"]).pools
     assert len(result.differences) == 2 * len(METRICS)
     for one in result.differences:
@@ -179,7 +179,7 @@ def test_without_both_content_and_graph_there_is_no_difference_to_show(fitted):
 def test_what_cannot_be_compared_is_told_in_one_line_before_anything_is_fitted(fitted, monkeypatch):
     split = run_split(fitted)
     for name in ARM_NAMES[:-1]:
-        monkeypatch.setitem(module._BASELINES, name, None)
+        monkeypatch.setitem(module.BASELINES, name, None)
     monkeypatch.setattr(module, "Recommender", None)
     assert "Unknown arm 'graf': choose from random" in error_of(lambda: compare(split, ["content", "graf"]))
     assert "Unknown arm 'graf'" in error_of(lambda: compare_with(fitted, split, ["graf"]))
