@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from graphrec import comparison as module
+import graphrec.comparison.side_by_side as module
 from graphrec.comparison import (
     ARM_NAMES,
     ArmResult,
