@@ -1,11 +1,13 @@
 """A dataset in memory, its held-out part, and the splits that keep cold items out of training."""
 
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import scipy.sparse as sp
 
 from graphrec.data.catalogue import Catalogue
 from graphrec.data.description import DatasetDescription
@@ -96,29 +98,48 @@ class Dataset:
         an item without any training edge for the sake of the warm hold-out: the first pair (in random order) of each
         user and each warm item stays.
         """
-        if not 0 < fraction < 1 or not 0 <= warm_fraction < 1:
-            raise GraphRecError(
-                f"Expected a cold fraction in (0, 1) and a warm fraction in [0, 1), got {fraction} and {warm_fraction}."
-            )
-        rng = np.random.default_rng(seed)
-        degree_I = self.interactions.item_degree()
-        touched = np.flatnonzero(degree_I)
-        if not len(touched):
-            raise GraphRecError(
-                f"Dataset {self.name!r} has no interactions: there is nothing to learn from; only encode works on it."
-            )
-        num_cold = round(fraction * len(touched))
-        if num_cold == 0 or num_cold == len(touched):
-            raise GraphRecError(
-                f"Cannot hold out {fraction:.0%} of {len(touched)} items with interactions: "
-                "at least one is needed on each side."
-            )
-        is_cold_I = np.zeros(len(degree_I), dtype=bool)
-        is_cold_I[rng.choice(touched, num_cold, replace=False)] = True
-        pairs = self.interactions.user_item_matrix().tocoo()
-        is_held_P = is_cold_I[pairs.col]
-        is_held_P |= _warm_holdout(pairs.row, pairs.col, ~is_held_P, warm_fraction, rng)
-        return self._without(pairs.row[is_held_P], pairs.col[is_held_P])
+        from graphrec.data.splits.items import split_cold_items
+
+        return split_cold_items(self, fraction, seed, warm_fraction)
+
+    def cold_item_folds(self, num_folds: int = 5, seed: int = 0) -> list["Split"]:
+        """Splits in which every item with interactions is cold exactly once; sizes differ by at most one item."""
+        from graphrec.data.splits.items import cold_item_folds
+
+        return cold_item_folds(self, num_folds, seed)
+
+    def split_by_time(self, fraction: float = 0.2, date: datetime | str | None = None) -> "Split":
+        """Hold out everything from one moment on, and with it whole the items that nobody had touched before.
+
+        The moment is `date` (UTC where no zone is named), or the birth (first interaction) from which on about
+        `fraction` of the items with interactions are born. Nothing at or after it is learned from, of whichever item:
+        a random split lets a model learn today from tomorrow (Ji et al. 2020, "A critical study on data leakage in
+        recommender system offline evaluation"). The truth holds all later pairs, of cold and warm items, but those that
+        were touched before as well. Events without a time can be placed on neither side: they leave, and are counted in
+        `train.set_aside.left_out`.
+
+        Raises GraphRecError where no event has a time, the date lies outside the log, or no item is born after it.
+        """
+        from graphrec.data.splits.time import split_by_time
+
+        return split_by_time(self, fraction, date)
+
+    def split_cold_users(self, fraction: float = 0.2, visible: float = 0.8, seed: int = 0) -> "Split":
+        """Hold out a random `fraction` of the users with at least two items, whole; training sees nothing of them.
+
+        A random share `visible` of each one's items (at least one, never all) is what an evaluation encodes them from,
+        and the rest is what they are judged by: strong generalisation, as Liang et al. 2018 ("Variational autoencoders
+        for collaborative filtering") measure it. An item that only such users touched is cold then.
+        """
+        from graphrec.data.splits.users import split_cold_users
+
+        return split_cold_users(self, fraction, visible, seed)
+
+    def split_warm_pairs(self, fraction: float = 0.1, seed: int = 0) -> "Split":
+        """Hold out a random `fraction` of the (user, item) pairs; every user and every item keeps at least one."""
+        from graphrec.data.splits.pairs import split_warm_pairs
+
+        return split_warm_pairs(self, fraction, seed)
 
     def fixed_split(self, name: str = "valid") -> "Split":
         """The split that came as files: train on `interactions`, truth from the named file."""
@@ -144,13 +165,6 @@ class Dataset:
         )
         return replace(self, interactions=joined, truths={})
 
-    def _without(self, user_index_P: np.ndarray, item_index_P: np.ndarray) -> "Split":
-        inter = self.interactions
-        key = inter.user_index_E * inter.num_items + inter.item_index_E
-        held = np.isin(key, user_index_P.astype(np.int64) * inter.num_items + item_index_P)
-        train = replace(self, interactions=inter.take(~held), truths={})
-        return Split(train, Truth(user_index_P.astype(np.int64), item_index_P.astype(np.int64)))
-
 
 @dataclass(frozen=True)
 class Split:
@@ -158,23 +172,18 @@ class Split:
 
     train: Dataset
     truth: Truth
+    visible: Interactions | None = None
+    """What an evaluation may know of users that training never saw, of weight 1; None where it knows them all."""
+    cutoff: float | None = None
+    """Seconds since 1970: nothing from then on is in `train`; None where the split is not by time."""
 
     @cached_property
     def cold_items(self) -> np.ndarray:
         """Indices of items without an edge in training, sorted; whether or not the truth holds them."""
         return np.flatnonzero(self.train.interactions.item_degree() == 0)
 
-
-def _warm_holdout(
-    user_P: np.ndarray, item_P: np.ndarray, is_open_P: np.ndarray, fraction: float, rng: np.random.Generator
-) -> np.ndarray:
-    """A random mask over the open pairs that leaves every user and every item at least one of them."""
-    held_P = np.zeros(len(user_P), dtype=bool)
-    order = rng.permutation(np.flatnonzero(is_open_P))
-    if fraction == 0 or not len(order):
-        return held_P
-    is_first = np.zeros(len(order), dtype=bool)
-    is_first[np.unique(user_P[order], return_index=True)[1]] = True
-    is_first[np.unique(item_P[order], return_index=True)[1]] = True
-    held_P[order[~is_first][: round(fraction * len(order))]] = True
-    return held_P
+    @cached_property
+    def known(self) -> sp.csr_matrix:
+        """Users × items: what is known of each user when they are recommended to, from training or shown since."""
+        matrix_UI = self.train.interactions.user_item_matrix()
+        return matrix_UI if self.visible is None else (matrix_UI + self.visible.user_item_matrix()).tocsr()

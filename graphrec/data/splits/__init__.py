@@ -1,0 +1,1 @@
+"""What is held out of the training data, and how: items, items by their birth, users, pairs."""
