@@ -5,24 +5,16 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, Field, NonNegativeInt, ValidationError
+from pydantic import BaseModel, NonNegativeInt, ValidationError
 
 from graphrec.data.dataset_yaml import one_line, read_settings
+from graphrec.data.splits.hold_out import HoldOutConfig
 from graphrec.errors import GraphRecError
 from graphrec.features.clip import parse_clip
 from graphrec.features.extract import FeaturesConfig
 from graphrec.models.graph_model import ModelConfig
 from graphrec.retrieval.item_index import IndexConfig
 from graphrec.search.config import SearchConfig
-
-
-class HoldOutConfig(BaseModel, extra="forbid", frozen=True):
-    """What `train` keeps back for `eval` where the dataset brings no fixed splits."""
-
-    cold_items: float = Field(default=0.2, ge=0, lt=1)
-    """Share of the items with interactions that are held out whole; 0 holds out nothing at all."""
-    warm_pairs: float = Field(default=0.1, ge=0, lt=1)
-    """Share of the other (user, item) pairs that are held out."""
 
 
 class GraphRecConfig(BaseModel, extra="forbid", frozen=True):
@@ -59,6 +51,14 @@ class GraphRecConfig(BaseModel, extra="forbid", frozen=True):
         named = parse_clip(name)
         clip = self.features.clip.model_copy(update={"model": named.model, "pretrained": named.pretrained})
         return self.model_copy(update={"features": self.features.model_copy(update={"clip": clip})})
+
+    def with_hold_out(self, **settings: Any) -> "GraphRecConfig":
+        """The same settings with these of the hold-out changed; raises GraphRecError where they do not go together."""
+        try:
+            changed = HoldOutConfig.model_validate({**self.hold_out.model_dump(), **settings})
+        except ValidationError as error:
+            raise GraphRecError(f"hold_out: {one_line(error, HoldOutConfig)}") from None
+        return self.model_copy(update={"hold_out": changed})
 
     def to_yaml(self) -> str:
         """Every setting with its value, resolved."""

@@ -1,5 +1,6 @@
 """What the commands do, as functions: from a dataset to a run, and from a run to an answer."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,10 @@ from graphrec.artifact import Manifest, check_replaceable, read_manifest
 from graphrec.comparison import ARM_NAMES, Comparison, compare_with, pool_names
 from graphrec.config import GraphRecConfig
 from graphrec.data.dataset import Dataset, SetAside, Split, Truth
+from graphrec.data.interactions import Interactions
 from graphrec.data.sample_store import write_sample_store
+from graphrec.data.splits.hold_out import hold_out as split_of
+from graphrec.data.splits.time import NO_TIME, seconds_of
 from graphrec.data.truth_file import read_truth
 from graphrec.errors import GraphRecError
 from graphrec.export.embeddings import Format, export_embeddings
@@ -20,6 +24,8 @@ SAMPLE_STORE = Path("data/sample-store")
 RUN = Path("runs/latest")
 HELD_OUT = "held-out"
 """Name of the split that `train` makes where the dataset brings none."""
+SHOWN = "shown"
+"""Beside `HELD_OUT`, where whole users are held out: the pairs that an evaluation encodes them from."""
 _EVALUATED_UNASKED = (HELD_OUT, "valid")
 """Splits that an evaluation takes when none is named; `test` is opened by name only."""
 
@@ -54,7 +60,7 @@ def train_run(
     checkpoint = checkpoint_of(out)
     if restart:
         remove_checkpoint(checkpoint)
-    train, held_out = _hold_out(dataset, config, hold_out)
+    train, held_out, config = _hold_out(dataset, config, hold_out, say)
     model = Recommender(config, device, cache).fit(train, progress, held_out, checkpoint, say)
     model.save(out)
     return model
@@ -71,14 +77,24 @@ def run_split(model: Recommender, name: str | None = None) -> Split:
 
     Raises GraphRecError where the run holds out nothing or has no such split; `test` is opened by name only.
     """
-    held_out = model.held_out_
+    held_out = {one: truth for one, truth in model.held_out_.items() if one != SHOWN}
     if name is None:
         name = next((one for one in _EVALUATED_UNASKED if one in held_out), None)
     if name is None or name not in held_out:
         have = f"it has: {', '.join(held_out)}; choose one with --split" if held_out else "it was trained on everything"
         wanted = "no split to evaluate on" if name is None else f"no split {name!r}"
         raise GraphRecError(f"The run has {wanted} ({have}). Bring a file with --truth, or train with a hold-out.")
-    return Split(model.train_, held_out[name])
+    if name != HELD_OUT:
+        return Split(model.train_, held_out[name])
+    shown, date, inter = model.held_out_.get(SHOWN), model.config.hold_out.date, model.train_.interactions
+    return Split(
+        model.train_,
+        held_out[name],
+        visible=None
+        if shown is None
+        else Interactions.from_pairs(shown.user_index_P, shown.item_index_P, inter.num_users, inter.num_items),
+        cutoff=None if date is None else seconds_of(date),
+    )
 
 
 def evaluate_run(
@@ -100,14 +116,25 @@ def evaluate_run(
     return compare_with(model, held_out, arms, pool_names(pools), k, progress), set_aside
 
 
-def _hold_out(dataset: Dataset, config: GraphRecConfig, hold_out: bool) -> tuple[Dataset, dict[str, Truth]]:
-    if dataset.truths:
-        return (dataset, dataset.truths) if hold_out else (dataset.with_truths_learned(), {})
-    settings = config.hold_out
-    if not hold_out or settings.cold_items == 0:
-        return dataset, {}
-    split = dataset.split_cold_items(settings.cold_items, config.seed, settings.warm_pairs)
-    return split.train, {HELD_OUT: split.truth}
+def _hold_out(
+    dataset: Dataset, config: GraphRecConfig, hold_out: bool, say: Say
+) -> tuple[Dataset, dict[str, Truth], GraphRecConfig]:
+    """What is learned from, what is kept back, and the settings with the cut-off that they came to."""
+    if not hold_out:
+        return (dataset.with_truths_learned() if dataset.truths else dataset), {}, config
+    if dataset.truths and config.hold_out.by == "auto":
+        return dataset, dataset.truths, config
+    split = split_of(dataset, config.hold_out, config.seed)
+    if split is None:
+        return dataset, {}, config
+    held_out = {HELD_OUT: split.truth}
+    if split.visible is not None:
+        held_out[SHOWN] = Truth(split.visible.user_index_E, split.visible.item_index_E)
+    if split.cutoff is not None:
+        config = config.with_hold_out(date=datetime.fromtimestamp(split.cutoff, UTC))
+        if NO_TIME in split.train.set_aside.left_out:
+            say(f"Left out: {split.train.set_aside.left_out[NO_TIME]:,} events {NO_TIME}.")
+    return split.train, held_out, config
 
 
 def next_command(model: Recommender) -> str:
@@ -115,6 +142,8 @@ def next_command(model: Recommender) -> str:
     name = next((one for one in (*_EVALUATED_UNASKED, *model.held_out_) if one in model.held_out_), None)
     if name is None:
         return "recall --user ID"
+    if SHOWN in model.held_out_:
+        return "eval --pool warm"  # the users are new, their items are not
     has_cold = (model.model_.degree_I[model.held_out_[name].item_index_P] == 0).any()
     split = "" if name in _EVALUATED_UNASKED else f" --split {name}"
     return ("eval --cold-items" if has_cold else "eval --pool warm") + split

@@ -1,5 +1,6 @@
 """Settings come from code, a file and --set, in this order; what is wrong is told in one line."""
 
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -139,6 +140,17 @@ def test_a_mistake_is_blamed_on_the_place_where_it_stands(tmp_path):
 
 def test_a_missing_file_is_told_in_words(tmp_path):
     assert load_error(tmp_path / "none.yaml") == f"{tmp_path / 'none.yaml'}: cannot be read: No such file or directory."
+
+
+def test_a_date_is_for_a_hold_out_by_time_alone(tmp_path):
+    path = written(tmp_path, "hold_out: {by: time, date: 2024-05-31}\n")
+    assert GraphRecConfig.load(path).hold_out.date == datetime(2024, 5, 31)
+    assert GraphRecConfig.load(written(tmp_path, GraphRecConfig.load(path).to_yaml())) == GraphRecConfig.load(path)
+    message = load_error(None, ["hold_out.date=2024-05-31"])
+    assert message == "--set: hold_out: a date holds out by time: write by=time beside it, not by=auto."
+    with pytest.raises(GraphRecError, match="by=time beside it, not by=users"):
+        GraphRecConfig.load(path).with_hold_out(by="users")
+    assert GraphRecConfig().with_hold_out(by="users").hold_out.by == "users"
 
 
 @pytest.mark.parametrize("factory", ["Flatt", "IVF", "LSH", ""])  # LSH knows no inner product

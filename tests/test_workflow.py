@@ -11,6 +11,7 @@ from graphrec import workflow
 from graphrec.artifact import write_artifact
 from graphrec.config import GraphRecConfig
 from graphrec.data.dataset import Split, Truth
+from graphrec.data.splits.time import seconds_of
 from graphrec.errors import GraphRecError
 from graphrec.recommender import Recommender
 from graphrec.workflow import (
@@ -46,6 +47,11 @@ def learned_from(monkeypatch):
     return calls
 
 
+def assert_same_truth(truth, expected):
+    np.testing.assert_array_equal(truth.user_index_P, expected.user_index_P)
+    np.testing.assert_array_equal(truth.item_index_P, expected.item_index_P)
+
+
 def with_held_out(model, held_out):
     """The same recommender with other truths beside it."""
     other = Recommender(model.config, model.device)
@@ -60,8 +66,7 @@ def test_training_holds_out_what_the_settings_say(small_dataset, learned_from, t
     ((train, held_out),) = learned_from
     expected = small_dataset.split_cold_items(0.3, 4, 0.2)
     assert set(held_out) == {HELD_OUT}
-    np.testing.assert_array_equal(held_out[HELD_OUT].user_index_P, expected.truth.user_index_P)
-    np.testing.assert_array_equal(held_out[HELD_OUT].item_index_P, expected.truth.item_index_P)
+    assert_same_truth(held_out[HELD_OUT], expected.truth)
     np.testing.assert_array_equal(train.interactions.item_index_E, expected.train.interactions.item_index_E)
     assert len(train.interactions) < len(small_dataset.interactions)
 
@@ -70,6 +75,63 @@ def test_training_holds_out_what_the_settings_say(small_dataset, learned_from, t
 def test_training_on_everything_holds_out_nothing(small_dataset, learned_from, tmp_path, overrides, hold_out):
     train_run(small_dataset, GraphRecConfig.load(None, overrides), tmp_path / "run", hold_out)
     assert learned_from == [(small_dataset, {})]
+
+
+def test_training_holds_out_what_was_born_late_and_remembers_from_when(small_dataset, learned_from, tmp_path):
+    expected = small_dataset.split_by_time(0.3)
+    said = []
+    config = GraphRecConfig.load(None, ["hold_out.by=time", "hold_out.cold_items=0.3"])
+    model = train_run(small_dataset, config, tmp_path / "run", say=said.append)
+    ((train, held_out),) = learned_from
+    assert_same_truth(held_out[HELD_OUT], expected.truth)
+    assert len(train.interactions) == len(expected.train.interactions)
+    assert seconds_of(model.config.hold_out.date) == expected.cutoff
+    assert said == []
+    model.train_, model.held_out_ = train, held_out
+    split = run_split(model)
+    assert split.cutoff == expected.cutoff
+    assert split.visible is None
+    again = train_run(small_dataset, model.config, tmp_path / "run")  # the resolved settings give the same split
+    assert again.config == model.config
+    assert_same_truth(learned_from[1][1][HELD_OUT], expected.truth)
+
+
+def test_events_without_a_time_are_told_to_be_left_out(small_dataset, learned_from, tmp_path):
+    inter = small_dataset.interactions
+    blank_E = np.where(np.arange(len(inter)) < 17, np.nan, inter.timestamp_E)
+    dataset = replace(small_dataset, interactions=replace(inter, timestamp_E=blank_E))
+    said = []
+    train_run(dataset, GraphRecConfig.load(None, ["hold_out.by=time"]), tmp_path / "run", say=said.append)
+    assert said == ["Left out: 17 events without a time: neither before nor after the cut-off."]
+
+
+def test_what_held_out_users_may_be_known_by_is_kept_beside_the_truth(small_dataset, learned_from, tmp_path):
+    config = GraphRecConfig.load(
+        None, ["hold_out.by=users", "hold_out.cold_users=0.1", "hold_out.visible=0.6", "seed=4"]
+    )
+    model = train_run(small_dataset, config, tmp_path / "run")
+    expected = small_dataset.split_cold_users(0.1, 0.6, 4)
+    model.train_, model.held_out_ = learned_from[0]
+    split = run_split(model)
+    assert_same_truth(split.truth, expected.truth)
+    assert (split.known != expected.known).nnz == 0
+    assert next_command(model) == "eval --pool warm"
+    assert "no split 'shown' (it has: held-out; " in error_of(lambda: run_split(model, "shown"))
+
+
+def test_training_holds_out_pairs_where_that_is_asked_for(small_dataset, learned_from, tmp_path):
+    config = GraphRecConfig.load(None, ["hold_out.by=pairs", "hold_out.warm_pairs=0.3"])
+    train_run(small_dataset, config, tmp_path / "run")
+    assert_same_truth(learned_from[0][1][HELD_OUT], small_dataset.split_warm_pairs(0.3, 0).truth)
+
+
+def test_a_hold_out_that_is_named_leaves_the_split_files_shut(small_dataset, learned_from, tmp_path):
+    dataset = replace(small_dataset, truths={"valid": Truth(np.array([150]), np.array([1]))})
+    train_run(dataset, GraphRecConfig.load(None, ["hold_out.by=items"]), tmp_path / "run")
+    ((train, held_out),) = learned_from
+    assert set(held_out) == {HELD_OUT}
+    assert train.truths == {}
+    assert_same_truth(held_out[HELD_OUT], small_dataset.split_cold_items(0.2, 0, 0.1).truth)
 
 
 def test_splits_that_came_as_files_are_used_as_they_are(small_dataset, learned_from, tmp_path):

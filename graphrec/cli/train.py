@@ -1,5 +1,6 @@
 """`graphrec train`: from a dataset to a run."""
 
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -20,6 +21,8 @@ from graphrec.cli.options import (
 )
 from graphrec.cli.output import print_notes, run_option, say_on, screen_and_progress
 
+_WAYS = ("items", "time", "users", "pairs")
+
 
 def train(
     dataset: DatasetArgument = None,
@@ -29,8 +32,17 @@ def train(
     settings: SetOption = None,
     clip: ClipOption = None,
     hold_out: Annotated[
-        bool, typer.Option(help="Keep back whole items (or the dataset's own splits) for eval.")
-    ] = True,
+        str | None,
+        typer.Option(
+            "--hold-out",
+            metavar="WHAT",
+            help="What to keep back for eval: items (whole, at random), time (everything since the youngest fifth of "
+            "the items came in), a date such as 2024-05-31 (everything from then on), users (whole), pairs, or none. "
+            "Shares: --set hold_out.cold_items=0.1. Default: the dataset's own split files, otherwise items.",
+            show_default=False,
+        ),
+    ] = None,
+    no_hold_out: Annotated[bool, typer.Option("--no-hold-out", help="Learn from everything: --hold-out none.")] = False,
     device: DeviceOption = "auto",
     cache: CacheOption = None,
     no_cache: NoCacheOption = False,
@@ -49,13 +61,17 @@ def train(
     screen, progress = screen_and_progress()
     resolved = GraphRecConfig.load(config, settings or ())
     resolved = resolved if clip is None else resolved.with_clip(clip)
+    resolved = resolved if hold_out in (None, "none") else resolved.with_hold_out(**_asked(hold_out))
+    if no_hold_out and hold_out not in (None, "none"):
+        raise typer.BadParameter("--hold-out and --no-hold-out exclude each other", param_hint="--hold-out")
+    keeps_back = not no_hold_out and hold_out != "none"
     chosen_device = checked_device(device)
     data = open_dataset(dataset, root, progress)
     say = say_on(screen)
     for warning in data.set_aside.warnings:
         screen.print(f"! {warning}", style="yellow", markup=False)
     where = chosen_cache(cache, no_cache)
-    model = train_run(data, resolved, out, hold_out, chosen_device, progress, restart, say, where)
+    model = train_run(data, resolved, out, keeps_back, chosen_device, progress, restart, say, where)
     print_notes(screen, model.features_.notes)
     print_choices(screen, model.model_.choices)
     if len(data.set_aside):
@@ -63,3 +79,19 @@ def train(
     held_out = ", ".join(f"{name} ({len(truth.user_index_P):,} pairs)" for name, truth in model.held_out_.items())
     screen.print(f"Held out: {held_out or 'nothing'}. Run written to {out}", markup=False)
     screen.print(f"Next: graphrec {next_command(model)}{run_option(out)}", markup=False)
+
+
+def _asked(hold_out: str) -> dict[str, str | None]:
+    """Settings of the hold-out that one word asks for; a usage error for another word."""
+    if hold_out == "time":  # with the settings' own date, where they have one
+        return {"by": hold_out}
+    if hold_out in _WAYS:
+        return {"by": hold_out, "date": None}
+    try:
+        datetime.fromisoformat(hold_out)
+    except ValueError:
+        raise typer.BadParameter(
+            f"expected {', '.join(_WAYS)}, a date such as 2024-05-31, or none; got {hold_out!r}",
+            param_hint="--hold-out",
+        ) from None
+    return {"by": "time", "date": hold_out}

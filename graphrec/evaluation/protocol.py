@@ -45,7 +45,7 @@ class Pool:
     truth: sp.csr_matrix
     """All users × all items, bool: the held-out pairs inside the pool, of every user, without seen pairs."""
     seen: sp.csr_matrix
-    """All users × all items: the training pairs."""
+    """All users × all items: the training pairs, and what is shown of users that training never saw."""
     users: np.ndarray
     """Indices of the users that are evaluated, int64, sorted: those with a training edge and a relevant item here."""
     left_out: LeftOut
@@ -76,7 +76,7 @@ def build_pool(split: Split, name: PoolName) -> Pool:
     items, description = _choose_items(split, name)
     if not len(items):
         raise GraphRecError(f"The {name} pool is empty: {_why_empty(split, name)}.")
-    seen = split.train.interactions.user_item_matrix()
+    seen = split.known
     user_P, item_P = _distinct_pairs(split.truth, seen.shape)
     is_seen_P = np.asarray(seen[user_P, item_P]).ravel() > 0
     is_true_P = np.isin(item_P, items) & ~is_seen_P

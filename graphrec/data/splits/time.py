@@ -54,7 +54,7 @@ def _cutoff_of_share(births: np.ndarray, fraction: float) -> float:
 
 
 def _cutoff_of_date(births: np.ndarray, second_E: np.ndarray, date: datetime | str) -> float:
-    cutoff = _seconds(date)
+    cutoff = seconds_of(date)
     first, last = second_E.min(), second_E.max()
     if not first < cutoff <= last:
         raise GraphRecError(
@@ -68,7 +68,7 @@ def _cutoff_of_date(births: np.ndarray, second_E: np.ndarray, date: datetime | s
     return cutoff
 
 
-def _seconds(date: datetime | str) -> float:
+def seconds_of(date: datetime | str) -> float:
     """Since 1970; UTC where no zone is named."""
     if isinstance(date, str):
         try:
