@@ -37,6 +37,16 @@ def precision(is_hit_UK: np.ndarray, num_relevant_U: np.ndarray, k: int) -> np.n
     return np.where(num_relevant_U > 0, hit_Uk.sum(axis=1) / k, np.nan)
 
 
+def f1(is_hit_UK: np.ndarray, num_relevant_U: np.ndarray, k: int) -> np.ndarray:
+    """Harmonic mean of precision@k and recall@k, per user: 2·hits@k / (k + num_relevant); 0 where nothing was hit.
+
+    The mean over users is not the harmonic mean of the mean precision and recall, which some reports show.
+    Van Rijsbergen 1979, chapter 7.
+    """
+    hit_Uk = _first(k, is_hit_UK, num_relevant_U)
+    return np.where(num_relevant_U > 0, 2 * hit_Uk.sum(axis=1) / (k + num_relevant_U), np.nan)
+
+
 def ndcg(is_hit_UK: np.ndarray, num_relevant_U: np.ndarray, k: int) -> np.ndarray:
     """Discounted gain over that of the best possible list: DCG@k / IDCG@k with binary gain.
 
@@ -52,7 +62,10 @@ def ndcg(is_hit_UK: np.ndarray, num_relevant_U: np.ndarray, k: int) -> np.ndarra
 
 
 def hit_rate(is_hit_UK: np.ndarray, num_relevant_U: np.ndarray, k: int) -> np.ndarray:
-    """1 where at least one of the first k is relevant, else 0. Deshpande and Karypis 2004."""
+    """1 where at least one of the first k is relevant, else 0. Deshpande and Karypis 2004.
+
+    Some libraries call hits@k / num_relevant a hit rate; that is recall here.
+    """
     hit_Uk = _first(k, is_hit_UK, num_relevant_U)
     return np.where(num_relevant_U > 0, hit_Uk.any(axis=1).astype(np.float64), np.nan)
 
@@ -78,6 +91,7 @@ METRICS: dict[str, Metric] = {
     "recall": recall,
     "ndcg": ndcg,
     "precision": precision,
+    "f1": f1,
     "hit_rate": hit_rate,
     "mrr": reciprocal_rank,
     "map": average_precision,

@@ -34,7 +34,9 @@ def test_metrics_belong_to_the_users_whose_lists_were_given():
 def test_means_are_over_the_users_with_something_relevant():
     metrics = evaluate(make_lists([[8, 2], [5, 7], [6, -1]]), make_pool(), np.array([2, 0, 1]), ks=[2])
     assert metrics.means()["recall@2"] == 0.75
-    assert list(metrics.means()) == [f"{name}@2" for name in ("recall", "ndcg", "precision", "hit_rate", "mrr", "map")]
+    assert list(metrics.means()) == [
+        f"{name}@2" for name in ("recall", "ndcg", "precision", "f1", "hit_rate", "mrr", "map")
+    ]
     nobody = evaluate(make_lists([[8, 2]]), make_pool(), np.array([1]), ks=[2])
     assert np.isnan(nobody.means()["recall@2"])
 

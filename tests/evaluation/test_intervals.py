@@ -3,7 +3,14 @@ import pytest
 from scipy import stats
 
 from graphrec.evaluation import intervals
-from graphrec.evaluation.intervals import PairedInterval, Verdict, paired_bootstrap, verdict
+from graphrec.evaluation.intervals import (
+    PairedInterval,
+    Verdict,
+    holm,
+    paired_bootstrap,
+    paired_bootstraps,
+    verdict,
+)
 
 
 def two_arms(rng, num_users, difference, spread=1.0):
@@ -31,7 +38,7 @@ def test_a_higher_level_gives_a_wider_interval():
 def test_equal_arms_show_no_difference():
     rng = np.random.default_rng(0)
     a = rng.random(80)
-    assert paired_bootstrap(a, a, rng) == PairedInterval(0, 0, 0, 0, 80)
+    assert paired_bootstrap(a, a, rng) == PairedInterval(0, 0, 0, 0, 80, 1)
     assert verdict(paired_bootstrap(a, a, rng)) is Verdict.NO_DIFFERENCE_SHOWN
 
 
@@ -119,7 +126,7 @@ def test_the_same_generator_state_gives_the_same_interval():
 
 def test_resamples_are_drawn_in_blocks_that_fill_every_resample(monkeypatch):
     monkeypatch.setattr(intervals, "_DRAWS_PER_BLOCK", 1000)  # 33 resamples of 30 users; the last block is shorter
-    means = intervals._resampled_means(np.arange(30.0), np.random.default_rng(0), 500)
+    means = intervals._resampled_means(np.arange(30.0)[:, None], np.random.default_rng(0), 500)
     assert means.mean() == pytest.approx(14.5, abs=0.3)
     assert means.std() == pytest.approx(np.arange(30).std() / np.sqrt(30), rel=0.1)
 
@@ -134,4 +141,51 @@ def test_resamples_are_drawn_in_blocks_that_fill_every_resample(monkeypatch):
     ],
 )
 def test_the_verdict_asks_on_which_side_of_zero_the_whole_interval_lies(low, high, expected):
-    assert verdict(PairedInterval((low + high) / 2, low, high, 0.1, 50)) == expected
+    assert verdict(PairedInterval((low + high) / 2, low, high, 0.1, 50, 0.5)) == expected
+
+
+def test_several_intervals_at_once_are_those_of_one_by_one():
+    rng = np.random.default_rng(0)
+    pairs = [two_arms(rng, 70, difference) for difference in (0.0, 0.2, 0.9)]
+    pairs = [(np.append(a, np.nan), np.append(b, np.nan)) for a, b in pairs]
+    together = paired_bootstraps(pairs, np.random.default_rng(1), 500)
+    for one, pair in zip(together, pairs, strict=True):
+        alone = paired_bootstrap(*pair, np.random.default_rng(1), 500)
+        assert vars(one) == pytest.approx(vars(alone), abs=1e-12)
+    assert paired_bootstraps([], rng) == []
+
+
+def test_pairs_of_different_users_are_refused():
+    a, b = np.array([1.0, 2, np.nan, 3]), np.array([np.nan, 2.0, 1, 3])
+    with pytest.raises(ValueError, match="same users"):
+        paired_bootstraps([(a, a), (b, b)], np.random.default_rng(0))
+
+
+def test_the_interval_at_level_1_minus_p_just_touches_zero():
+    a, b = two_arms(np.random.default_rng(3), 100, 0.1)
+    p = paired_bootstrap(a, b, np.random.default_rng(0)).p_value
+    assert 0.001 < p < 0.2
+    wider, narrower = (paired_bootstrap(a, b, np.random.default_rng(0), level=1 - p * f).low for f in (0.9, 1.1))
+    assert wider < 0 < narrower
+
+
+def test_the_p_value_is_small_as_often_as_it_says_where_nothing_differs():
+    rng = np.random.default_rng(6)
+    p = np.array([paired_bootstrap(*two_arms(rng, 120, 0.0), rng, 500).p_value for _ in range(400)])
+    assert 0.07 < (p < 0.1).mean() < 0.14
+    assert paired_bootstrap(np.ones(9), np.zeros(9), rng, 999).p_value == 0.002
+
+
+def test_holm_by_hand():
+    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+    assert holm([0.5, 0.01]) == pytest.approx([0.5, 0.02])
+    assert holm([0.7, 0.6]) == [1.0, 1.0]
+    assert holm([0.2]) == [0.2]
+    assert holm([]) == []
+
+
+def test_holm_finds_something_false_in_no_more_than_5_of_100_families():
+    rng = np.random.default_rng(0)
+    p = rng.random((4000, 5))
+    assert 0.04 < np.mean([min(holm(row)) < 0.05 for row in p]) < 0.06
+    assert np.mean(p.min(axis=1) < 0.05) > 0.2  # without it

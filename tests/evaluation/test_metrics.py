@@ -1,7 +1,16 @@
 import numpy as np
 import pytest
 
-from graphrec.evaluation.metrics import METRICS, average_precision, hit_rate, ndcg, precision, recall, reciprocal_rank
+from graphrec.evaluation.metrics import (
+    METRICS,
+    average_precision,
+    f1,
+    hit_rate,
+    ndcg,
+    precision,
+    recall,
+    reciprocal_rank,
+)
 
 # Four users, five ranks: hits at 1 and 4; at 2 only; none; nothing relevant.
 HITS = np.array([[1, 0, 0, 1, 0], [0, 1, 0, 0, 0], [0, 0, 0, 0, 0], [0, 0, 0, 0, 0]], dtype=bool)
@@ -16,6 +25,8 @@ LOG3 = 1 / np.log2(3)  # discount of rank 2; rank 1 has 1, rank 3 has 1/2
         (recall, 5, [2 / 3, 1 / 7, 0]),
         (precision, 3, [1 / 3, 1 / 3, 0]),
         (precision, 5, [2 / 5, 1 / 5, 0]),
+        (f1, 3, [2 / (3 + 3), 2 / (3 + 7), 0]),
+        (f1, 5, [4 / (5 + 3), 2 / (5 + 7), 0]),
         (ndcg, 2, [1 / (1 + LOG3), LOG3 / (1 + LOG3), 0]),
         (ndcg, 5, [(1 + 1 / np.log2(5)) / (1 + LOG3 + 0.5), LOG3 / (1 / np.log2([2, 3, 4, 5, 6])).sum(), 0]),
         (hit_rate, 1, [1, 0, 0]),
@@ -41,6 +52,11 @@ def test_recall_is_not_capped_at_k_and_ndcg_is():
     all_hits, relevant = np.ones((1, 4), dtype=bool), np.array([10])
     assert recall(all_hits, relevant, 4) == 0.4
     assert ndcg(all_hits, relevant, 4) == 1.0
+
+
+def test_f1_is_the_harmonic_mean_of_each_users_precision_and_recall():
+    p, r = precision(HITS, RELEVANT, 5)[:2], recall(HITS, RELEVANT, 5)[:2]
+    np.testing.assert_allclose(f1(HITS, RELEVANT, 5)[:2], 2 * p * r / (p + r), rtol=1e-12)
 
 
 def test_a_perfect_list_of_any_length_has_ndcg_exactly_one():
@@ -84,3 +100,11 @@ def test_metrics_agree_with_ranx_for_every_user(name):
         qrels = np.column_stack([relevant, np.ones(len(relevant))])
         theirs_U[user] = ranx.evaluate(qrels[None], run[None], f"{name}@10")
     np.testing.assert_allclose(METRICS[name](is_hit_UK, num_relevant_U, 10), theirs_U, atol=1e-6)
+
+
+def test_where_nothing_is_relevant_ranx_says_0_and_we_say_nan():
+    """The one difference in definition: such users pull the means of ranx down and are no part of ours."""
+    ranx = pytest.importorskip("ranx")
+    run, nothing = np.array([[3.0, 2.0], [5.0, 1.0]]), np.array([[4.0, 0.0]])
+    assert ranx.evaluate(nothing[None], run[None], "recall@10") == 0
+    assert np.isnan(recall(np.zeros((1, 10), dtype=bool), np.array([0]), 10)).all()
