@@ -159,6 +159,8 @@ def print_comparison(console: Console, comparison: Comparison) -> None:
         for part in pool_tables(result):
             console.print(part)
         console.print()
+    if comparison.leak_checks:
+        console.print(f"[dim]{len(comparison.leak_checks)} leak checks passed: {', '.join(comparison.leak_checks)}.[/]")
 
 
 def print_choices(console: Console, choices: FittedChoices) -> None:

@@ -14,6 +14,7 @@ from graphrec.errors import GraphRecError
 from graphrec.evaluation.evaluation import evaluate
 from graphrec.evaluation.intervals import PairedInterval, Verdict, paired_bootstrap, verdict
 from graphrec.evaluation.protocol import POOL_NAMES, Pool, PoolName, build_pool
+from graphrec.leaks.check import check_leaks
 from graphrec.progress import Progress, silent
 from graphrec.recommender import Recommender
 
@@ -95,6 +96,8 @@ class Comparison:
     dataset: str
     k: int
     pools: list[PoolResult]
+    leak_checks: tuple[str, ...] = ()
+    """Names of the checks that found nothing of the held-out data in training; see `graphrec.leaks.check`."""
 
     def to_json(self) -> dict[str, Any]:
         """Plain data for json.dumps; not-a-number becomes None."""
@@ -115,7 +118,9 @@ class Comparison:
             ]
             lines += [describe_difference(d) for d in result.differences]
             lines += [result.conclusion, ""]
-        return "\n".join(lines).rstrip()
+        return "\n".join(
+            [*lines, *([f"{len(self.leak_checks)} leak checks passed"] if self.leak_checks else [])]
+        ).rstrip()
 
 
 def describe_difference(difference: Difference) -> str:
@@ -138,7 +143,8 @@ def compare(
 ) -> Comparison:
     """Fit every arm on `split.train` and rank each pool with it: the graph arm is a fresh `Recommender`.
 
-    Raises GraphRecError for an unknown arm or pool, or one that cannot be evaluated on this split.
+    Raises GraphRecError for an unknown arm or pool, one that cannot be evaluated on this split, and where a leak check
+    finds something of the held-out data in training.
     """
     _check(split, arms, pool, k)
     model = Recommender(config).fit(split.train, progress)
@@ -155,12 +161,13 @@ def compare_with(
 ) -> Comparison:
     """As `compare`, with a recommender already fitted on `split.train`; the other arms get its features and budget."""
     pools = _check(split, arms, pool, k)
+    leak_checks = check_leaks(model, split)
     inputs = TrainingInput(model.train_, model.blocks, model.config.model.tuning, model.config.seed)
     fitted: dict[str, Arm] = {
         name: model if name == "graph" else BASELINES[name]().fit(inputs, progress) for name in arms
     }
     results = [_in_pool(fitted, one, k, model.config.seed) for one in progress(pools, "Ranking")]
-    return Comparison(model.train_.name, k, results)
+    return Comparison(model.train_.name, k, results, leak_checks)
 
 
 def pool_names(asked: str) -> list[PoolName]:

@@ -1,0 +1,47 @@
+"""All leak checks by name, run together: `check_leaks` before every evaluation."""
+
+from collections.abc import Callable
+
+from graphrec.data.dataset import Split
+from graphrec.errors import GraphRecError
+from graphrec.leaks import fitted_model, interactions, statistics
+from graphrec.leaks.evidence import Evidence
+from graphrec.recommender import Recommender
+
+LEAK_CHECKS: dict[str, Callable[[Evidence], str | None]] = {
+    "training pairs": interactions.training_pairs,
+    "cut-off": interactions.cut_off,
+    "edges into users": interactions.edges_into_users,
+    "edges into items": interactions.edges_into_items,
+    "negatives": interactions.negatives,
+    "word vocabulary": statistics.word_vocabulary,
+    "word directions": statistics.word_directions,
+    "attribute values": statistics.attribute_values,
+    "attribute ranges": statistics.attribute_ranges,
+    "feature means": statistics.feature_means,
+    "feature gate": statistics.feature_blocks,
+    "trained vectors": fitted_model.trained_vectors,
+    "user vectors": fitted_model.user_vectors,
+    "popularity": fitted_model.popularity,
+    "query scale": fitted_model.query_scale,
+}
+"""Name → what leaked, in words; None where nothing did, or the model has nothing of the kind."""
+
+
+def find_leaks(model: Recommender, split: Split) -> dict[str, str]:
+    """Name of the check → what leaked, for each check that found something."""
+    evidence = Evidence(model, split)
+    found = {name: check(evidence) for name, check in LEAK_CHECKS.items()}
+    return {name: what for name, what in found.items() if what is not None}
+
+
+def check_leaks(model: Recommender, split: Split) -> tuple[str, ...]:
+    """The names of the checks, all passed; raises GraphRecError that names those that did not, and what leaked."""
+    found = find_leaks(model, split)
+    if found:
+        leaks = "; ".join(f"{name}: {what}" for name, what in found.items())
+        raise GraphRecError(
+            f"Held-out data leaked into training, so nothing is evaluated. Leak check failed: {leaks}. "
+            "Fit the model on the split's own training data; where it was, this is a fault of graphrec."
+        )
+    return tuple(LEAK_CHECKS)

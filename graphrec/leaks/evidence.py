@@ -1,0 +1,78 @@
+"""What the leak checks look at: a fitted recommender, its split, and a world in which cold items do not exist.
+
+Shapes: I items, W of them warm.
+"""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from graphrec.data.catalogue import Attributes
+from graphrec.data.dataset import Split
+from graphrec.features.attributes import AttributeEncoder
+from graphrec.features.extract import ItemFeatures
+from graphrec.features.modality import Modality
+from graphrec.features.words import WordsEncoder
+from graphrec.recommender import Recommender
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One model on one split. Statistics are fitted again where cold items do not exist, for comparison."""
+
+    model: Recommender
+    split: Split
+
+    @cached_property
+    def is_cold_I(self) -> np.ndarray:
+        """Items that the split keeps out of training."""
+        return self.split.train.interactions.item_degree() == 0
+
+    @cached_property
+    def warm(self) -> np.ndarray:
+        """Indices of the other items, sorted."""
+        return np.flatnonzero(~self.is_cold_I)
+
+    @cached_property
+    def everybody_W(self) -> np.ndarray:
+        """True for each warm item: where cold ones are removed, there is nothing to mask."""
+        return np.ones(len(self.warm), dtype=bool)
+
+    @cached_property
+    def warm_text_W(self) -> np.ndarray:
+        """The texts of the warm items."""
+        return self.model.train_.catalogue.text[self.warm]
+
+    @cached_property
+    def warm_words(self) -> WordsEncoder | None:
+        """Words as the warm items alone teach them."""
+        return WordsEncoder.fit(self.warm_text_W, self.everybody_W, self.model.config.features.words)
+
+    @cached_property
+    def warm_attributes(self) -> AttributeEncoder:
+        """Values and ranges as the warm items alone teach them, of the attributes that the model uses."""
+        columns = _rows_of(self.model.train_.catalogue.known_attributes, self.warm)
+        names = self.model.features_.encoders.attributes.names
+        return AttributeEncoder.fit(columns, names, self.everybody_W, self.model.config.features.attributes)
+
+    @cached_property
+    def warm_features(self) -> ItemFeatures:
+        """The features of the warm items alone."""
+        features = self.model.features_
+        return replace(
+            features,
+            modalities={
+                name: Modality(modality.x_IF[self.warm], modality.present_I[self.warm])
+                for name, modality in features.modalities.items()
+            },
+            signals={name: signal_IS[self.warm] for name, signal_IS in features.signals.items()},
+        )
+
+
+def _rows_of(attributes: Attributes, rows: np.ndarray) -> Attributes:
+    return Attributes(
+        {name: values[rows] for name, values in attributes.categorical.items()},
+        {name: [values[row] for row in rows.tolist()] for name, values in attributes.multi_valued.items()},
+        {name: values[rows] for name, values in attributes.numeric.items()},
+    )
