@@ -3,6 +3,7 @@
 import numpy as np
 
 from graphrec.baselines.arm import TrainingInput, VectorBaseline
+from graphrec.baselines.modalities import even_modalities
 from graphrec.errors import GraphRecError
 from graphrec.features.blocks import FeatureBlocks
 from graphrec.models.popularity import Popularity
@@ -14,16 +15,20 @@ from graphrec.progress import Progress, silent
 
 
 class ContentUntrained(VectorBaseline):
-    """Mean profile: the weighted mean of the user's items' features, compared by cosine. Nothing is learned."""
+    """Mean profile: the weighted mean of the user's items' features, compared by cosine. Nothing is learned.
+
+    The attributes together count as one block, and the warm items' mean is subtracted: what all items have in common
+    says nothing about a user's taste. An item without any feature stays zero, which is then the average item.
+    """
+
+    has_personal_part = False
 
     def _fit(self, inputs: TrainingInput, progress: Progress = silent) -> None:
-        x_IF = inputs.blocks.x_IF
-        norm_I = np.linalg.norm(x_IF, axis=1, keepdims=True)
-        self.x_IF_ = x_IF / np.where(norm_I > 0, norm_I, 1.0)
+        warm = np.flatnonzero(inputs.train.interactions.item_degree())
+        self.x_IF_ = centred_unit_rows(even_modalities(inputs.blocks), warm)
         self.matrix_ = inputs.train.interactions.user_item_matrix()
         self.vectors_ = with_popularity(self.x_IF_, np.zeros(len(self.x_IF_), dtype=np.float32))
         self.popularity_weight_ = 0.0
-        warm = np.flatnonzero(inputs.train.interactions.item_degree())
         self.scale_ = QueryScale.fit(self.user_vectors(sample_users(self.matrix_, inputs.seed)), self.x_IF_[warm])
 
     def user_vectors(self, users: np.ndarray) -> np.ndarray:
@@ -38,6 +43,8 @@ class Content(VectorBaseline):
     i of the interaction matrix of zeros and ones, in a form without a users × items matrix. Blocks are weighted; X
     holds the warm items. An item counts once however often it was touched, as in the graph arm.
     """
+
+    has_personal_part = True
 
     def _fit(self, inputs: TrainingInput, progress: Progress = silent) -> None:
         interactions = inputs.train.interactions
@@ -56,6 +63,13 @@ class Content(VectorBaseline):
     def user_vectors(self, users: np.ndarray) -> np.ndarray:
         """(B, F): each user's ridge coefficients."""
         return _ridge_queries(self.system_, self.settings_, sum_of_items(self.matrix_[users], self.design_IF_))
+
+
+def centred_unit_rows(x_IF: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """x less the mean over `rows`, every row that has something brought to length 1, float32; zero rows stay zero."""
+    centred_IF = np.where(x_IF.any(axis=1, keepdims=True), x_IF - x_IF[rows].mean(axis=0, dtype=np.float64), 0)
+    norm_I1 = np.linalg.norm(centred_IF, axis=1, keepdims=True)
+    return (centred_IF / np.where(norm_I1 > 0, norm_I1, 1.0)).astype(np.float32)
 
 
 def _tune(inputs: TrainingInput, progress: Progress) -> Tuned:

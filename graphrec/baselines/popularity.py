@@ -11,6 +11,8 @@ from graphrec.progress import Progress
 class Popularity(Baseline):
     """Items by degree. Equal degrees stand in one random order, so among cold items this is one random list."""
 
+    has_personal_part = False
+
     def _fit(self, inputs: TrainingInput, progress: Progress) -> None:
         degree_I = inputs.train.interactions.item_degree()
         tie_I = np.random.default_rng(inputs.seed).permutation(len(degree_I))

@@ -11,6 +11,8 @@ from graphrec.progress import Progress
 class Random(Baseline):
     """Every user gets an own random order, drawn from the seed and the user's index."""
 
+    has_personal_part = False
+
     def _fit(self, inputs: TrainingInput, progress: Progress) -> None:
         self.seed_ = inputs.seed
 

@@ -2,14 +2,30 @@
 
 from collections.abc import Callable
 
+from graphrec.baselines.als import ALS
 from graphrec.baselines.arm import Baseline
 from graphrec.baselines.content import Content, ContentUntrained
+from graphrec.baselines.ease import EASE
+from graphrec.baselines.ease_content import EASEContent
+from graphrec.baselines.item_knn import ItemKNN
+from graphrec.baselines.lightgcn import LightGCN
+from graphrec.baselines.mf_content import MFContent
 from graphrec.baselines.popularity import Popularity
 from graphrec.baselines.random import Random
+from graphrec.baselines.two_tower import TwoTower
+from graphrec.baselines.two_tower_bce import TwoTowerBCE
 
 BASELINES: dict[str, Callable[[], Baseline]] = {
     "random": Random,
     "popularity": Popularity,
     "content-untrained": ContentUntrained,
     "content": Content,
+    "item-knn": ItemKNN,
+    "als": ALS,
+    "ease": EASE,
+    "ease-content": EASEContent,
+    "two-tower-bce": TwoTowerBCE,
+    "two-tower": TwoTower,
+    "mf-content": MFContent,
+    "lightgcn": LightGCN,
 }

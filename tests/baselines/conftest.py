@@ -12,17 +12,18 @@ NUM_USERS, NUM_ITEMS = 45, 30
 COLD = np.array([4, 11, 19, 28, 29])
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def cold():
     return COLD
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def train():
-    """45 × 30 weighted pairs, five items without any; user 44 has no history."""
+    """45 × 30 weighted pairs, five items without any; user 43 has one item, user 44 none."""
     rng = np.random.default_rng(0)
     warm = np.setdiff1d(np.arange(NUM_ITEMS), COLD)
-    user, item = rng.integers(0, 44, 330), rng.choice(warm, 330, p=np.arange(1, 26) / 325)
+    user, item = rng.integers(0, 43, 330), rng.choice(warm, 330, p=np.arange(1, 26) / 325)
+    user[0] = 43
     weight = rng.integers(1, 4, 330).astype(np.float32)
     empty_I = np.full(NUM_ITEMS, "", dtype=object)
     return Dataset(
@@ -42,7 +43,7 @@ def train():
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def blocks():
     """Two blocks of unit rows; item 3 lacks the second."""
     rng = np.random.default_rng(1)
@@ -52,6 +53,6 @@ def blocks():
     return FeatureBlocks(x_IF, {"picture": slice(0, 5), "text": slice(5, 8)})
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def inputs(train, blocks):
     return TrainingInput(train, blocks, TuningConfig(tries=10), seed=3)

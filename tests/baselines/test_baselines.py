@@ -5,12 +5,12 @@ import pytest
 
 from graphrec.baselines.arm import TrainingInput
 from graphrec.baselines.content import Content, ContentUntrained
+from graphrec.baselines.modalities import even_modalities
 from graphrec.baselines.popularity import Popularity
 from graphrec.baselines.random import Random
-from graphrec.data.dataset import Truth
 from graphrec.errors import GraphRecError
+from graphrec.features.blocks import FeatureBlocks
 
-ARMS = [Random, Popularity, ContentUntrained, Content]
 USERS, ITEMS = np.arange(45), np.arange(30)
 
 
@@ -20,96 +20,6 @@ def dense_scores(lists):
     rows, ranks = np.nonzero(lists.items_UK >= 0)
     score_UI[rows, lists.items_UK[rows, ranks]] = lists.scores_UK[rows, ranks]
     return score_UI
-
-
-@pytest.mark.parametrize("arm", ARMS)
-def test_recommendations_are_unseen_items_of_the_catalogue_best_first(inputs, arm):
-    train = inputs.train
-    table = arm().fit(inputs).recommend(["u07", "u30", "u07"], k=6)
-    assert table.columns.tolist() == ["user_id", "rank", "item_id", "score"]
-    assert table["user_id"].tolist() == ["u07"] * 6 + ["u30"] * 6 + ["u07"] * 6
-    assert table["rank"].tolist() == [1, 2, 3, 4, 5, 6] * 3
-    assert table["item_id"].tolist()[:6] == table["item_id"].tolist()[12:]
-    assert (table["score"].diff().dropna().to_numpy().reshape(-1)[[0, 1, 2, 3, 4]] <= 0).all()
-    seen = train.interactions.user_item_matrix()
-    for user in (7, 30):
-        items = train.catalogue.id_index.get_indexer(table["item_id"][table["user_id"] == f"u{user:02}"])
-        assert (items >= 0).all()
-        assert seen[user].nnz > 0
-        assert not set(items) & set(seen[user].indices)
-
-
-@pytest.mark.parametrize("arm", ARMS)
-def test_a_list_is_short_only_where_fewer_items_are_unseen(inputs, arm):
-    table = arm().fit(inputs).recommend(["u07", "u30"], k=99)
-    degree_U = inputs.train.interactions.user_degree()
-    assert table.groupby("user_id").size().to_dict() == {"u07": 30 - degree_U[7], "u30": 30 - degree_U[30]}
-
-
-@pytest.mark.parametrize("arm", ARMS)
-def test_an_unknown_user_is_refused_in_one_line(inputs, arm):
-    with pytest.raises(GraphRecError, match="'nobody'") as caught:
-        arm().fit(inputs).recommend(["u07", "nobody", "u30"])
-    assert "\n" not in str(caught.value)
-
-
-@pytest.mark.parametrize("arm", ARMS)
-def test_asking_for_nobody_gives_an_empty_table(inputs, arm):
-    table = arm().fit(inputs).recommend([])
-    assert len(table) == 0
-    assert table.columns.tolist() == ["user_id", "rank", "item_id", "score"]
-
-
-@pytest.mark.parametrize("arm", ARMS)
-def test_a_list_does_not_depend_on_who_else_asks(inputs, arm, monkeypatch):
-    fitted = arm().fit(inputs)
-    seen = inputs.train.interactions.user_item_matrix()
-    together = fitted.rank(USERS, ITEMS, seen, 30)
-    for user in (0, 17, 44):
-        alone = fitted.rank(np.array([user]), ITEMS, seen[[user]], 30)
-        np.testing.assert_array_equal(alone.items_UK[0], together.items_UK[user])
-    order = np.random.default_rng(0).permutation(45)
-    shuffled = fitted.rank(order, ITEMS, seen[order], 30)
-    np.testing.assert_array_equal(shuffled.items_UK, together.items_UK[order])
-    monkeypatch.setattr("graphrec.baselines.arm._USERS_PER_BLOCK", 7)
-    in_blocks = fitted.rank(USERS, ITEMS, seen, 30)
-    np.testing.assert_array_equal(in_blocks.items_UK, together.items_UK)
-
-
-@pytest.mark.parametrize("arm", ARMS)
-def test_only_items_of_the_pool_are_ranked(inputs, cold, arm):
-    lists = arm().fit(inputs).rank(USERS, cold, None, 5)
-    np.testing.assert_array_equal(np.sort(lists.items_UK, axis=1), np.tile(cold, (45, 1)))
-
-
-@pytest.mark.parametrize("arm", ARMS)
-def test_the_same_seed_gives_the_same_lists(inputs, arm):
-    one, same = (arm().fit(inputs).rank(USERS, ITEMS, None, 30) for _ in range(2))
-    np.testing.assert_array_equal(one.items_UK, same.items_UK)
-    np.testing.assert_array_equal(one.scores_UK, same.scores_UK)
-
-
-@pytest.mark.parametrize("arm", ARMS)
-def test_the_held_out_truth_is_never_read(inputs, cold, arm):
-    truth = Truth(np.arange(40), np.resize(cold, 40))
-    told = replace(inputs, train=replace(inputs.train, truths={"test": truth}))
-    expected = arm().fit(inputs).rank(USERS, ITEMS, None, 30)
-    np.testing.assert_array_equal(arm().fit(told).rank(USERS, ITEMS, None, 30).scores_UK, expected.scores_UK)
-
-
-@pytest.mark.parametrize("arm", [ContentUntrained, Content])
-@pytest.mark.parametrize("popularity", [True, False])
-def test_a_new_items_features_change_its_own_score_and_no_other(inputs, arm, popularity):
-    item = 11
-    x_IF = inputs.blocks.x_IF.copy()
-    x_IF[item] = -x_IF[item]
-    changed = replace(inputs, blocks=replace(inputs.blocks, x_IF=x_IF))
-    one, other = (
-        dense_scores(arm().fit(using).rank(USERS, ITEMS, None, 30, popularity)) for using in (inputs, changed)
-    )
-    others = np.arange(30) != item
-    np.testing.assert_array_equal(one[:, others], other[:, others])
-    assert not np.array_equal(one[:, item], other[:, item])
 
 
 def test_random_gives_everybody_another_order_and_another_seed_others(inputs):
@@ -160,9 +70,10 @@ def test_popularity_without_popularity_is_refused(inputs):
         Popularity().fit(inputs).rank(USERS, ITEMS, None, 5, popularity=False)
 
 
-def test_untrained_content_is_the_cosine_to_the_mean_profile(inputs):
-    """Item by item: unit features, weighted mean over the user's items, cosine."""
+def test_untrained_content_is_the_cosine_to_the_mean_profile(inputs, cold):
+    """Item by item: features less the warm mean, unit length, weighted mean over the user's items, cosine."""
     x_IF = inputs.blocks.x_IF.astype(np.float64)
+    x_IF -= np.delete(x_IF, cold, axis=0).mean(axis=0)
     unit_IF = x_IF / np.linalg.norm(x_IF, axis=1, keepdims=True)
     weight_UI = inputs.train.interactions.user_item_matrix().toarray()
     score_UI = dense_scores(ContentUntrained().fit(inputs).rank(USERS, ITEMS, None, 30))
@@ -173,6 +84,16 @@ def test_untrained_content_is_the_cosine_to_the_mean_profile(inputs):
         np.testing.assert_allclose(
             score_UI[user], cosine_I * (score_UI[user] @ cosine_I) / (cosine_I @ cosine_I), atol=1e-4
         )
+
+
+def test_ten_attributes_together_count_as_much_as_the_text():
+    blocks = FeatureBlocks(
+        np.ones((2, 12), dtype=np.float32),
+        {"text": slice(0, 2), **{f"attribute:{one}": slice(2 + one, 3 + one) for one in range(10)}},
+    )
+    x_IF = even_modalities(blocks)
+    assert (x_IF[:, :2] == 1).all()
+    np.testing.assert_allclose((x_IF[:, 2:] ** 2).sum(axis=1), 1, rtol=1e-6)
 
 
 def test_untrained_content_takes_an_item_without_features(inputs):

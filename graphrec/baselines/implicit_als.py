@@ -1,0 +1,60 @@
+"""Alternating least squares on implicit feedback (Hu, Koren and Volinsky 2008), by the library `implicit`."""
+
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from pydantic import BaseModel, PositiveFloat, PositiveInt
+
+from graphrec.errors import GraphRecError
+
+
+class ALSSettings(BaseModel, extra="forbid", frozen=True):
+    """What is tuned of the factors."""
+
+    factors: PositiveInt = 128
+    penalty: PositiveFloat = 30.0
+    """λ of the squared factors."""
+    confidence: PositiveFloat = 2.0
+    """Weight of an observed pair; an unobserved one has 1."""
+    iterations: PositiveInt = 15
+
+
+SPACE = {
+    "factors": (16, 32, 64, 128, 256),
+    "penalty": (0.1, 1.0, 3.0, 10.0, 30.0, 100.0, 200.0),
+    "confidence": (1.5, 2.0, 5.0, 10.0, 20.0),
+}
+
+
+def als_factors(matrix_UI: sp.csr_matrix, settings: ALSSettings, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Factors of users (U, D) and items (I, D), float32, from zeros and ones; rows without an interaction are zero.
+
+    Raises GraphRecError where `implicit` is not installed.
+    """
+    once_UI = sp.csr_matrix((np.ones(matrix_UI.nnz, np.float32), matrix_UI.indices, matrix_UI.indptr), matrix_UI.shape)
+    model = _library().AlternatingLeastSquares(
+        factors=settings.factors,
+        regularization=settings.penalty,
+        alpha=settings.confidence,
+        iterations=settings.iterations,
+        random_state=seed,
+    )
+    model.fit(once_UI, show_progress=False)
+    user_UD, item_ID = np.array(model.user_factors), np.array(model.item_factors)
+    user_UD[np.diff(once_UI.indptr) == 0] = 0
+    item_ID[np.bincount(once_UI.indices, minlength=once_UI.shape[1]) == 0] = 0
+    return user_UD, item_ID
+
+
+def require_implicit() -> None:
+    """Raises GraphRecError where `implicit` is not installed: before anything is waited for."""
+    _library()
+
+
+def _library() -> Any:
+    try:
+        from implicit.cpu import als
+    except ImportError as error:
+        raise GraphRecError("This arm needs the package implicit: pip install 'graphrec[baselines]'") from error
+    return als
