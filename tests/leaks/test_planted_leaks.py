@@ -1,0 +1,271 @@
+"""Every leak check is seen to fire: the leak is planted in the code that trains, and `compare` refuses by its name."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from sklearn.decomposition import TruncatedSVD
+
+from graphrec.data.interactions import Interactions
+from graphrec.features.attributes import AttributeEncoder
+from graphrec.features.blocks import Standardiser
+from graphrec.features.gate import FeatureGate
+from graphrec.features.words import WordsEncoder
+from graphrec.graph.adjacency import Adjacency
+from graphrec.graph.interaction_graph import InteractionGraph
+from graphrec.graph.sampler import NeighborSampler
+from graphrec.leaks.check import LEAK_CHECKS
+from graphrec.models import graph_model, training
+from graphrec.models.graphsage import GraphSAGE
+from graphrec.models.popularity import Popularity
+from graphrec.recommender import Recommender
+
+PLANTS = []
+
+
+def plant(*expected: str, settings=()):
+    """A leak, and all checks that have to see it."""
+    return lambda leak: PLANTS.append(pytest.param(leak, set(expected), settings, id=leak.__name__)) or leak
+
+
+def everybody(mask):
+    return np.ones_like(mask)
+
+
+def swapped(adjacency, rows, columns):
+    """One edge of each named row leads to the named column instead: as many edges, so that only a look tells."""
+    matrix = adjacency.matrix().tolil()
+    for row, column in zip(rows.tolist(), columns.tolist(), strict=True):
+        old = matrix.rows[row][0] if matrix.rows[row] else None
+        if old is None or matrix[row, column]:
+            continue
+        matrix[row, old], matrix[row, column] = 0, 1
+    return Adjacency.from_matrix(matrix)
+
+
+def one_per_row(rows, columns):
+    kept = np.unique(rows, return_index=True)[1]
+    return rows[kept], columns[kept]
+
+
+def with_cold_items_of_users(graph, shop):
+    users, items = one_per_row(*shop.cold_pairs)
+    return replace(graph, items_of_user=swapped(graph.items_of_user, users, items))
+
+
+# Interactions.
+
+
+@plant("training pairs", "popularity", "user vectors")
+def a_held_out_pair_of_a_warm_item_is_trained_on(monkeypatch, shop):
+    truth, fit = shop.split.truth, Recommender.fit
+    place = int(np.flatnonzero(~shop.is_cold_I[truth.item_index_P])[0])
+
+    def leaky(self, train, *rest: object, **named: object):
+        inter = train.interactions
+        added = Interactions.from_pairs(
+            truth.user_index_P[[place]], truth.item_index_P[[place]], inter.num_users, inter.num_items
+        )
+        columns = ("user_index_E", "item_index_E", "weight_E", "timestamp_E", "site_index_E")
+        joined = {name: np.concatenate([getattr(inter, name), getattr(added, name)]) for name in columns}
+        return fit(self, replace(train, interactions=replace(inter, **joined)), *rest, **named)
+
+    monkeypatch.setattr(Recommender, "fit", leaky)
+
+
+@plant("cut-off")
+def known_pairs_that_come_back_after_the_cut_off_are_trained_on(monkeypatch, shop):
+    fit = Recommender.fit
+
+    def leaky(self, train, *rest: object, **named: object):
+        inter = train.interactions
+        late_E = np.where(np.arange(len(inter)) == 7, shop.split.cutoff + 5, inter.timestamp_E)
+        return fit(self, replace(train, interactions=replace(inter, timestamp_E=late_E)), *rest, **named)
+
+    monkeypatch.setattr(Recommender, "fit", leaky)
+
+
+@plant("edges into users", "trained vectors", "user vectors")
+def the_graph_leads_from_cold_items_to_users_only(monkeypatch, shop):
+    build = InteractionGraph.from_interactions
+    monkeypatch.setattr(
+        InteractionGraph, "from_interactions", lambda interactions: with_cold_items_of_users(build(interactions), shop)
+    )
+    # Counted where the leak is: what training predicts must have a degree.
+    degree = property(lambda graph: np.bincount(graph.items_of_user.indices_E, minlength=graph.num_items))
+    monkeypatch.setattr(InteractionGraph, "item_degree", degree)
+
+
+@plant("edges into items", "negatives")  # negatives are drawn among the items with a user
+def the_graph_leads_from_users_to_cold_items_only(monkeypatch, shop):
+    build = InteractionGraph.from_interactions
+
+    def leaky(interactions):
+        graph = build(interactions)
+        matrix = graph.users_of_item.matrix().tolil()
+        users, items = one_per_row(*shop.cold_pairs)
+        rich = np.flatnonzero(graph.item_degree > 2)
+        for user, item, giver in zip(users.tolist(), items.tolist(), rich.tolist(), strict=False):
+            if not matrix[item, user]:
+                matrix[giver, matrix.rows[giver][0]], matrix[item, user] = 0, 1
+        return replace(graph, users_of_item=Adjacency.from_matrix(matrix))
+
+    monkeypatch.setattr(InteractionGraph, "from_interactions", leaky)
+
+
+def draw_negatives_from_all_items(monkeypatch, shop):
+    begin = NeighborSampler.__init__
+
+    def leaky(self, graph, *rest: object):
+        begin(self, graph, *rest)
+        self._touched["item"] = np.arange(graph.num_items)
+
+    monkeypatch.setattr(NeighborSampler, "__init__", leaky)
+
+
+@plant("negatives")  # the sampler would, but training takes the batch's own items
+def negatives_may_come_from_all_items(monkeypatch, shop):
+    draw_negatives_from_all_items(monkeypatch, shop)
+
+
+@plant("negatives", "trained vectors", settings=("model.training.uniform_negatives=4",))
+def negatives_do_come_from_all_items(monkeypatch, shop):
+    draw_negatives_from_all_items(monkeypatch, shop)
+
+
+# Statistics of the features.
+
+
+@plant("word vocabulary")
+def words_are_learned_from_all_texts(monkeypatch, shop):
+    fit = WordsEncoder.fit
+    monkeypatch.setattr(WordsEncoder, "fit", lambda text_I, mask, config: fit(text_I, everybody(mask), config))
+
+
+@plant("word vocabulary", "word directions")  # other weights of the words, other directions
+def words_of_all_texts_are_counted_for_their_rarity(monkeypatch, shop):
+    fit = WordsEncoder.fit
+
+    def leaky(text_I, mask, config):
+        learned, rarity = fit(text_I, mask, config), fit(text_I, everybody(mask), config)
+        idf_of = dict(zip(rarity.vocabulary, rarity.idf_V.tolist(), strict=True))
+        leaking = replace(learned, idf_V=np.array([idf_of[word] for word in learned.vocabulary], dtype=np.float32))
+        return replace(leaking, components_FV=directions(leaking, text_I[mask], config))
+
+    monkeypatch.setattr(WordsEncoder, "fit", leaky)
+
+
+@plant("word directions")
+def the_directions_of_words_are_those_of_all_texts(monkeypatch, shop):
+    fit = WordsEncoder.fit
+
+    def leaky(text_I, mask, config):
+        learned = fit(text_I, mask, config)
+        return replace(learned, components_FV=directions(learned, text_I, config))
+
+    monkeypatch.setattr(WordsEncoder, "fit", leaky)
+
+
+def directions(words, texts, config):
+    tfidf = words._restored_vectorizer().transform(texts)
+    svd = TruncatedSVD(len(words.components_FV), random_state=config.seed).fit(tfidf)
+    return svd.components_.astype(np.float32)
+
+
+def encoder_with(part):
+    fit = AttributeEncoder.fit
+
+    def leaky(attributes, names, mask, config):
+        names = list(names)
+        of_all = fit(attributes, names, everybody(mask), config)
+        return replace(fit(attributes, names, mask, config), **{part: getattr(of_all, part)})
+
+    return leaky
+
+
+@plant("attribute values")
+def values_of_all_items_count(monkeypatch, shop):
+    monkeypatch.setattr(AttributeEncoder, "fit", encoder_with("indicators"))
+
+
+@plant("attribute ranges")
+def numbers_range_over_all_items(monkeypatch, shop):
+    monkeypatch.setattr(AttributeEncoder, "fit", encoder_with("bumps"))
+
+
+@plant("feature means")
+def vectors_are_centred_by_the_mean_of_all_items(monkeypatch, shop):
+    fit = Standardiser.fit
+    monkeypatch.setattr(Standardiser, "fit", lambda features, mask: fit(features, everybody(mask)))
+
+
+@plant("feature gate", settings=("features.gate=true",))
+def the_gate_learns_from_all_items(monkeypatch, shop):
+    fit = FeatureGate.fit
+
+    def leaky(features, rows, *rest: object):
+        return fit(features, np.arange(len(features.x_IF)), *rest)
+
+    monkeypatch.setattr(FeatureGate, "fit", leaky)
+
+
+# What the model learned.
+
+
+@plant("trained vectors")
+def cold_items_are_classes_of_the_loss(monkeypatch, shop):
+    loss, cold = training._loss, np.flatnonzero(shop.is_cold_I)[:4]
+
+    def leaky(encoder, *rest: object):
+        return loss(encoder, *rest) + encoder.residual(torch.from_numpy(cold)).sum()
+
+    monkeypatch.setattr(training, "_loss", leaky)
+
+
+@plant("user vectors")
+def users_are_encoded_from_cold_items_too(monkeypatch, shop):
+    encode = GraphSAGE.encode
+    monkeypatch.setattr(
+        GraphSAGE, "encode", lambda self, graph, x_IF: encode(self, with_cold_items_of_users(graph, shop), x_IF)
+    )
+
+
+@plant("popularity")
+def degrees_are_standardised_over_all_items(monkeypatch, shop):
+    fit = Popularity.fit
+
+    def leaky(system, degree_I):
+        log_degree_I = np.log1p(degree_I)
+        of_all_I = (log_degree_I - log_degree_I.mean()) / log_degree_I.std()
+        return replace(fit(system, degree_I), observed_I=of_all_I.astype(np.float32))
+
+    monkeypatch.setattr(Popularity, "fit", leaky)
+
+
+@plant("query scale")
+def scores_are_scaled_over_all_items(monkeypatch, shop):
+    made, scale, vectors = [], graph_model.QueryScale, graph_model.graph_vectors
+
+    class Leaky(scale):
+        @staticmethod
+        def fit(query_UD, warm_RD) -> scale:
+            return scale.fit(query_UD, made[-1] if len(warm_RD) < len(made[-1]) else warm_RD)
+
+    monkeypatch.setattr(graph_model, "graph_vectors", lambda *given: made.append(vectors(*given)) or made[-1])
+    monkeypatch.setattr(graph_model, "QueryScale", Leaky)
+
+
+@pytest.mark.parametrize(("leak", "expected", "settings"), PLANTS)
+def test_a_planted_leak_is_refused_by_name(leak, expected, settings, monkeypatch, young_shop, fired):
+    leak(monkeypatch, young_shop)
+    assert fired(*settings) == expected
+
+
+@pytest.mark.parametrize("settings", [(), ("features.gate=true", "model.training.uniform_negatives=4")])
+def test_without_a_leak_everything_is_compared(settings, fired):
+    assert fired(*settings) == set()
+
+
+def test_no_check_is_without_a_planted_leak():
+    assert set().union(*(case.values[1] for case in PLANTS)) == set(LEAK_CHECKS)
