@@ -19,29 +19,30 @@ LEAK_CHECKS: dict[str, Callable[[Evidence], str | None]] = {
     "attribute values": statistics.attribute_values,
     "attribute ranges": statistics.attribute_ranges,
     "feature means": statistics.feature_means,
-    "feature gate": statistics.feature_blocks,
+    "feature gate": statistics.feature_gate,
     "trained vectors": fitted_model.trained_vectors,
     "user vectors": fitted_model.user_vectors,
     "popularity": fitted_model.popularity,
     "query scale": fitted_model.query_scale,
 }
-"""Name → what leaked, in words; None where nothing did, or the model has nothing of the kind."""
-
-
-def find_leaks(model: Recommender, split: Split) -> dict[str, str]:
-    """Name of the check → what leaked, for each check that found something."""
-    evidence = Evidence(model, split)
-    found = {name: check(evidence) for name, check in LEAK_CHECKS.items()}
-    return {name: what for name, what in found.items() if what is not None}
+"""Name → what leaked, in words: empty where nothing did, None where there is nothing of the kind to look at."""
 
 
 def check_leaks(model: Recommender, split: Split) -> tuple[str, ...]:
-    """The names of the checks, all passed; raises GraphRecError that names those that did not, and what leaked."""
-    found = find_leaks(model, split)
-    if found:
-        leaks = "; ".join(f"{name}: {what}" for name, what in found.items())
+    """The names of the checks that a fitted recommender passed; those with nothing to look at are not among them.
+
+    Raises GraphRecError in one line that names each check that found a leak, and what leaked.
+    """
+    return require_no_leak(Evidence.of_model(model, split))
+
+
+def require_no_leak(evidence: Evidence) -> tuple[str, ...]:
+    """As `check_leaks`, of other evidence: `Evidence.of_inputs` for arms without a recommender."""
+    found = {name: check(evidence) for name, check in LEAK_CHECKS.items()}
+    leaks = "; ".join(f"{name}: {what}" for name, what in found.items() if what)
+    if leaks:
         raise GraphRecError(
             f"Held-out data leaked into training, so nothing is evaluated. Leak check failed: {leaks}. "
             "Fit the model on the split's own training data; where it was, this is a fault of graphrec."
         )
-    return tuple(LEAK_CHECKS)
+    return tuple(name for name, what in found.items() if what is not None)

@@ -5,24 +5,51 @@ Shapes: I items, W of them warm.
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Self
 
 import numpy as np
 
 from graphrec.data.catalogue import Attributes
-from graphrec.data.dataset import Split
+from graphrec.data.dataset import Dataset, Split
 from graphrec.features.attributes import AttributeEncoder
-from graphrec.features.extract import ItemFeatures
+from graphrec.features.blocks import FeatureBlocks
+from graphrec.features.extract import FeaturesConfig, ItemFeatures
 from graphrec.features.modality import Modality
 from graphrec.features.words import WordsEncoder
+from graphrec.graph.interaction_graph import InteractionGraph
+from graphrec.models.graph_model import GraphModel
 from graphrec.recommender import Recommender
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """One model on one split. Statistics are fitted again where cold items do not exist, for comparison."""
+    """What arms were fitted from, on one split. Statistics are fitted again where cold items do not exist."""
 
-    model: Recommender
     split: Split
+    train: Dataset
+    """What was learned from: of the split, or so it should be."""
+    features: ItemFeatures
+    blocks: FeatureBlocks
+    config: FeaturesConfig
+    graph: InteractionGraph
+    model: GraphModel | None = None
+    """None where only arms without a graph were fitted."""
+
+    @classmethod
+    def of_model(cls, model: Recommender, split: Split) -> Self:
+        """From a fitted recommender, or one that was read from a run."""
+        config = model.config.features
+        return cls(split, model.train_, model.features_, model.blocks, config, model.graph, model.model_)
+
+    @classmethod
+    def of_inputs(cls, split: Split, features: ItemFeatures, blocks: FeatureBlocks, config: FeaturesConfig) -> Self:
+        """From what arms without a recommender are fitted from."""
+        graph = InteractionGraph.from_interactions(split.train.interactions)
+        return cls(split, split.train, features, blocks, config, graph)
+
+    def item_id(self, item: int) -> str:
+        """For a reader."""
+        return repr(str(self.train.catalogue.item_ids[item]))
 
     @cached_property
     def is_cold_I(self) -> np.ndarray:
@@ -42,24 +69,24 @@ class Evidence:
     @cached_property
     def warm_text_W(self) -> np.ndarray:
         """The texts of the warm items."""
-        return self.model.train_.catalogue.text[self.warm]
+        return self.train.catalogue.text[self.warm]
 
     @cached_property
     def warm_words(self) -> WordsEncoder | None:
         """Words as the warm items alone teach them."""
-        return WordsEncoder.fit(self.warm_text_W, self.everybody_W, self.model.config.features.words)
+        return WordsEncoder.fit(self.warm_text_W, self.everybody_W, self.config.words)
 
     @cached_property
     def warm_attributes(self) -> AttributeEncoder:
         """Values and ranges as the warm items alone teach them, of the attributes that the model uses."""
-        columns = _rows_of(self.model.train_.catalogue.known_attributes, self.warm)
-        names = self.model.features_.encoders.attributes.names
-        return AttributeEncoder.fit(columns, names, self.everybody_W, self.model.config.features.attributes)
+        columns = _rows_of(self.train.catalogue.known_attributes, self.warm)
+        names = self.features.encoders.attributes.names
+        return AttributeEncoder.fit(columns, names, self.everybody_W, self.config.attributes)
 
     @cached_property
     def warm_features(self) -> ItemFeatures:
         """The features of the warm items alone."""
-        features = self.model.features_
+        features = self.features
         return replace(
             features,
             modalities={

@@ -14,47 +14,52 @@ _USERS = 256
 
 def trained_vectors(evidence: Evidence) -> str | None:
     """An item's residual starts at zero and moves when training touches it, as a target, neighbour or negative."""
-    residual = evidence.model.model_.encoder.residual
-    if residual is None:
+    if evidence.model is None or evidence.model.encoder.residual is None:
         return None
+    residual = evidence.model.encoder.residual
     moved_I = residual.weight.detach().cpu().numpy().any(axis=1) & evidence.is_cold_I
     if not moved_I.any():
-        return None
-    example = str(evidence.model.train_.catalogue.item_ids[int(np.argmax(moved_I))])
-    return f"training moved the vectors of {int(moved_I.sum()):,} cold items, such as {example!r}"
+        return ""
+    example = evidence.item_id(int(np.argmax(moved_I)))
+    return f"training moved the vectors of {int(moved_I.sum()):,} cold items, such as {example}"
 
 
 def user_vectors(evidence: Evidence) -> str | None:
     """A user's vector is what their training items make of them; asked of some users, evenly spread."""
-    model, matrix_UI = evidence.model.model_, evidence.split.train.interactions.user_item_matrix()
+    if evidence.model is None:
+        return None
+    model, matrix_UI = evidence.model, evidence.split.train.interactions.user_item_matrix()
     users = np.flatnonzero(np.diff(matrix_UI.indptr))
     users = users[:: -(-len(users) // _USERS)]
     items = [matrix_UI.indices[matrix_UI.indptr[user] : matrix_UI.indptr[user + 1]] for user in users]
     expected_BD = model.encoder.encode_users(model.encoded.states_LID, items)
     is_other_B = np.abs(model.encoded.q_UD[users] - expected_BD).max(axis=1) > _ROUNDING
     if not is_other_B.any():
-        return None
+        return ""
     return f"the vectors of {is_other_B.sum()} of {len(users)} users are not those that their training items give"
 
 
 def popularity(evidence: Evidence) -> str | None:
     """Degrees are those of the training data, and the popularity term is standardised over warm items."""
-    model, degree_I = evidence.model.model_, evidence.split.train.interactions.item_degree()
+    if evidence.model is None:
+        return None
+    model, degree_I = evidence.model, evidence.split.train.interactions.item_degree()
     if not np.array_equal(model.degree_I, degree_I):
         item = int(np.argmax(model.degree_I != degree_I))
-        example = str(evidence.model.train_.catalogue.item_ids[item])
-        return f"item {example!r} counts {model.degree_I[item]} users, training has {degree_I[item]}"
+        return f"item {evidence.item_id(item)} counts {model.degree_I[item]} users, training has {degree_I[item]}"
     log_degree_W = np.log1p(degree_I[evidence.warm].astype(np.float64))
     term_W = model.graph_ID[evidence.warm, -1]
     expected_W = (log_degree_W - log_degree_W.mean()) / max(1e-9, log_degree_W.std())
     if np.allclose(term_W, expected_W, atol=_ROUNDING):
-        return None
+        return ""
     return "the popularity term was not standardised over warm items alone"
 
 
 def query_scale(evidence: Evidence) -> str | None:
     """Scores are brought to unit deviation over warm items, and the average user is one of training."""
-    model, train = evidence.model.model_, evidence.split.train.interactions
+    if evidence.model is None:
+        return None
+    model, train = evidence.model, evidence.split.train.interactions
     q_UD = model.encoded.q_UD[train.user_degree() > 0]
     dim = q_UD.shape[1]
     learned = QueryScale.fit(q_UD, model.graph_ID[evidence.warm, :dim])
@@ -65,7 +70,7 @@ def query_scale(evidence: Evidence) -> str | None:
     raw_WR = model.served_ID[evidence.warm, dim:-1].astype(np.float64)
     if raw_WR.shape[1] and not _same(model.raw_scale.covariance_DD, np.cov(raw_WR, rowvar=False, bias=True)):
         return "the scale of the raw scores was not fitted on warm items alone"
-    return None
+    return ""
 
 
 def _same(array: np.ndarray, expected: np.ndarray) -> bool:

@@ -17,23 +17,25 @@ def training_pairs(evidence: Evidence) -> str | None:
     """Training knows exactly the pairs that the split leaves it, and none that it holds out."""
     known, allowed = (
         np.unique(data.interactions.user_index_E * data.interactions.num_items + data.interactions.item_index_E)
-        for data in (evidence.model.train_, evidence.split.train)
+        for data in (evidence.train, evidence.split.train)
     )
     extra = np.setdiff1d(known, allowed)
     if not len(extra):
-        return None
-    user, item = divmod(int(extra[0]), evidence.model.train_.interactions.num_items)
+        return ""
+    user, item = divmod(int(extra[0]), evidence.train.interactions.num_items)
     return (
         f"training knows {len(extra):,} pairs that the split holds out, such as user "
-        f"{evidence.model.train_.user_ids[user]!r} with item {_id(evidence, item)}"
+        f"{evidence.train.user_ids[user]!r} with item {evidence.item_id(item)}"
     )
 
 
 def cut_off(evidence: Evidence) -> str | None:
     """Where the split is by time, training knows nothing from its cut-off on."""
-    cutoff, time_E = evidence.split.cutoff, evidence.model.train_.interactions.timestamp_E
-    if cutoff is None or not (time_E >= cutoff).any():
+    cutoff, time_E = evidence.split.cutoff, evidence.train.interactions.timestamp_E
+    if cutoff is None:
         return None
+    if not (time_E >= cutoff).any():
+        return ""
     num_later, last = int((time_E >= cutoff).sum()), float(np.nanmax(time_E))
     return f"training knows {num_later:,} events from {moment(cutoff)} on, the last of {moment(last)}"
 
@@ -50,7 +52,7 @@ def edges_into_items(evidence: Evidence) -> str | None:
 
 def negatives(evidence: Evidence) -> str | None:
     """No cold item is ever drawn as something that a user does not want."""
-    graph = evidence.model.graph
+    graph = evidence.graph
     positive = np.flatnonzero(~evidence.is_cold_I[graph.items_of_user.indices_E])[:1]
     if not len(positive):
         return None
@@ -65,20 +67,16 @@ def negatives(evidence: Evidence) -> str | None:
     assert drawn.metadata is not None
     drawn_items = np.unique(drawn.node["item"].numpy()[drawn.metadata[3].numpy()])
     cold = drawn_items[evidence.is_cold_I[drawn_items]]
-    return f"{len(cold):,} cold items are drawn as negatives, such as {_id(evidence, cold[0])}" if len(cold) else None
+    return f"{len(cold):,} cold items are drawn as negatives, such as {evidence.item_id(cold[0])}" if len(cold) else ""
 
 
 def _cold_edges(evidence: Evidence, kind: NodeKind) -> str | None:
-    adjacency = evidence.model.graph.adjacency(kind)
+    adjacency = evidence.graph.adjacency(kind)
     items_E = adjacency.indices_E if kind == "user" else adjacency.rows
-    edge_index = evidence.model.graph.to_hetero_data()[edge_type_into(kind)].edge_index.numpy()
+    edge_index = evidence.graph.to_hetero_data()[edge_type_into(kind)].edge_index.numpy()
     for where, item_E in (("the graph", items_E), ("PyG's form of the graph", edge_index[0 if kind == "user" else 1])):
         cold = item_E[evidence.is_cold_I[item_E]]
         if len(cold):
-            example = _id(evidence, cold[0])
+            example = evidence.item_id(cold[0])
             return f"{where} has {len(cold):,} edges of cold items that end in {kind}s, such as one of item {example}"
-    return None
-
-
-def _id(evidence: Evidence, item: int) -> str:
-    return repr(str(evidence.model.train_.catalogue.item_ids[item]))
+    return ""
