@@ -60,7 +60,7 @@ def query_scale(evidence: Evidence) -> str | None:
     if evidence.model is None:
         return None
     model, train = evidence.model, evidence.split.train.interactions
-    q_UD = model.encoded.q_UD[train.user_degree() > 0]
+    q_UD = model.encoded.q_UD[np.flatnonzero(train.user_degree())]  # a truth file may bring users without a row
     dim = q_UD.shape[1]
     learned = QueryScale.fit(q_UD, model.graph_ID[evidence.warm, :dim])
     if not _same(model.scale.covariance_DD, learned.covariance_DD) or not _same(
