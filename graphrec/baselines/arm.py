@@ -84,6 +84,17 @@ class Baseline:
         """See `Arm.rank`."""
         raise NotImplementedError
 
+    def knowing(self, known_UI: sp.csr_matrix) -> Self:
+        """The same arm, nothing learned anew, where a user is what their row of items says: also one whom training
+        never saw.
+
+        Raises GraphRecError where users have vectors that only training gives them.
+        """
+        raise GraphRecError(
+            f"{type(self).__name__} can rank only for users that it was trained on: leave it out of a comparison on "
+            "held-out users."
+        )
+
     def _fit(self, inputs: TrainingInput, progress: Progress) -> None:
         raise NotImplementedError
 

@@ -1,6 +1,10 @@
 """Content arms: what the features of a user's own items say, with no neighbour of a neighbour anywhere."""
 
+from copy import copy
+from typing import Self
+
 import numpy as np
+import scipy.sparse as sp
 
 from graphrec.baselines.arm import TrainingInput, VectorBaseline
 from graphrec.baselines.modalities import even_modalities
@@ -31,6 +35,12 @@ class ContentUntrained(VectorBaseline):
         self.popularity_weight_ = 0.0
         self.scale_ = QueryScale.fit(self.user_vectors(sample_users(self.matrix_, inputs.seed)), self.x_IF_[warm])
 
+    def knowing(self, known_UI: sp.csr_matrix) -> Self:
+        """See `Baseline.knowing`."""
+        other = copy(self)
+        other.matrix_ = known_UI
+        return other
+
     def user_vectors(self, users: np.ndarray) -> np.ndarray:
         """(B, F): the sum of the items' unit features, weighted by the events; scaling makes it a mean."""
         return self.matrix_[users] @ self.x_IF_
@@ -59,6 +69,12 @@ class Content(VectorBaseline):
         self.design_IF_ = design_IF
         self.vectors_ = with_popularity(design_IF, Popularity.fit(self.system_, degree_I).observed_I)
         self.scale_ = QueryScale.fit(self.user_vectors(sample_users(self.matrix_, inputs.seed)), design_IF[warm])
+
+    def knowing(self, known_UI: sp.csr_matrix) -> Self:
+        """See `Baseline.knowing`."""
+        other = copy(self)
+        other.matrix_ = known_UI
+        return other
 
     def user_vectors(self, users: np.ndarray) -> np.ndarray:
         """(B, F): each user's ridge coefficients."""

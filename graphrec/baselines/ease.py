@@ -1,6 +1,8 @@
 """EASE: a linear item-item model with a zero diagonal, in closed form (Steck 2019)."""
 
 from collections.abc import Callable
+from copy import copy
+from typing import Self
 
 import numpy as np
 import scipy.linalg
@@ -51,6 +53,12 @@ class EASE(ScoreBaseline):
         self.history_UR_ = ones(matrix_UI)[:, self.items_]
         self.weights_RR_ = ease_weights(gram(self.history_UR_), self.settings_.penalty)
         self._prepare(inputs)
+
+    def knowing(self, known_UI: sp.csr_matrix) -> Self:
+        """See `Baseline.knowing`."""
+        other = copy(self)
+        other.history_UR_ = ones(known_UI)[:, self.items_]
+        return other
 
     def scores(self, users: np.ndarray) -> np.ndarray:
         """(B, I): x_u B; 0 for cold items."""

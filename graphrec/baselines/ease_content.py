@@ -13,6 +13,8 @@ features to raw interactions, the content arm without its popularity term; a lar
 """
 
 from collections.abc import Callable
+from copy import copy
+from typing import Self
 
 import numpy as np
 import scipy.sparse as sp
@@ -62,7 +64,7 @@ class EASEContent(ScoreBaseline):
     has_personal_part = True
 
     def _fit(self, inputs: TrainingInput, progress: Progress) -> None:
-        items = np.flatnonzero(inputs.train.interactions.item_degree())
+        self.items_ = items = np.flatnonzero(inputs.train.interactions.item_degree())
         matrix_UI = inputs.train.interactions.user_item_matrix()
         check_size(int(np.sqrt(len(items) * matrix_UI.shape[1])))
         warm_tries = round(_WARM_SHARE * inputs.tuning.tries)
@@ -89,6 +91,12 @@ class EASEContent(ScoreBaseline):
         rebuilt_RC = system.design_RF @ cold_coefficients(system, cold, self.settings_)
         self.weights_RI_[:, cold] = warm_RR @ rebuilt_RC + own * rebuilt_RC
         self._prepare(inputs)
+
+    def knowing(self, known_UI: sp.csr_matrix) -> Self:
+        """See `Baseline.knowing`."""
+        other = copy(self)
+        other.history_UR_ = ones(known_UI)[:, self.items_]
+        return other
 
     def scores(self, users: np.ndarray) -> np.ndarray:
         """(B, I): x_u B for warm items, x_u (B + δI) b_c for cold ones."""

@@ -12,10 +12,10 @@ from graphrec.errors import GraphRecError
 class ALSSettings(BaseModel, extra="forbid", frozen=True):
     """What is tuned of the factors."""
 
-    factors: PositiveInt = 128
-    penalty: PositiveFloat = 30.0
+    factors: PositiveInt = 64
+    penalty: PositiveFloat = 3.0
     """λ of the squared factors."""
-    confidence: PositiveFloat = 2.0
+    confidence: PositiveFloat = 5.0
     """Weight of an observed pair; an unobserved one has 1."""
     iterations: PositiveInt = 15
 

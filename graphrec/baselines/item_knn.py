@@ -1,5 +1,8 @@
 """Item-based nearest neighbours (Sarwar et al. 2001; shrinkage as in Bell and Koren 2007)."""
 
+from copy import copy
+from typing import Self
+
 import numpy as np
 import scipy.sparse as sp
 from pydantic import BaseModel, NonNegativeFloat, PositiveInt
@@ -51,6 +54,12 @@ class ItemKNN(ScoreBaseline):
         self.matrix_UI_ = ones(inputs.train.interactions.user_item_matrix())
         self.nearest_II_ = nearest_items(self.matrix_UI_, self.settings_)
         self._prepare(inputs)
+
+    def knowing(self, known_UI: sp.csr_matrix) -> Self:
+        """See `Baseline.knowing`."""
+        other = copy(self)
+        other.matrix_UI_ = ones(known_UI)
+        return other
 
     def scores(self, users: np.ndarray) -> np.ndarray:
         """(B, I): summed similarities."""

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable
+from typing import ClassVar
 
 import numpy as np
 import scipy.sparse as sp
@@ -22,7 +23,7 @@ from graphrec.progress import Progress
 MOST_TRIES = 4
 """Of the tuning budget: one try is a whole training, hundreds of times a closed form's cost."""
 _INITIAL_DEVIATION = 0.1
-_MAX_EPOCHS, _EPOCHS_PER_SCORE, _PATIENCE = 400, 4, 5
+_MAX_EPOCHS, _EPOCHS_PER_SCORE, _PATIENCE = 400, 4, 4
 
 
 class LightGCNSettings(BaseModel, extra="forbid", frozen=True):
@@ -30,14 +31,14 @@ class LightGCNSettings(BaseModel, extra="forbid", frozen=True):
 
     dim: PositiveInt = 64
     num_layers: PositiveInt = 2
-    learning_rate: PositiveFloat = 0.01
-    penalty: NonNegativeFloat = 1e-4
+    learning_rate: PositiveFloat = 0.02
+    penalty: NonNegativeFloat = 2e-3
     """Of the squared initial embeddings of a batch, as in BPR."""
     batch_size: PositiveInt = 16384
     """Observed pairs per step, each with one negative."""
 
 
-SPACE = {"num_layers": (1, 2, 3), "learning_rate": (0.003, 0.01, 0.03), "penalty": (1e-5, 1e-4, 1e-3)}
+SPACE = {"num_layers": (1, 2, 3), "learning_rate": (0.01, 0.02, 0.04), "penalty": (1e-4, 5e-4, 2e-3, 5e-3)}
 
 
 class LightGCN(VectorBaseline):
@@ -49,6 +50,7 @@ class LightGCN(VectorBaseline):
     """
 
     has_personal_part = True
+    start: ClassVar = LightGCNSettings()
 
     def _fit(self, inputs: TrainingInput, progress: Progress) -> None:
         judge = Judge.of(inputs, "warm")
@@ -64,7 +66,7 @@ class LightGCN(VectorBaseline):
 
         tries = min(inputs.tuning.tries, MOST_TRIES)
         self.search_: Search[LightGCNSettings] = random_search(
-            LightGCNSettings(), SPACE, score, tries, inputs.seed, progress, "Tuning LightGCN"
+            self.start, SPACE, score, tries, inputs.seed, progress, "Tuning LightGCN"
         )
         self.settings_ = self.search_.best.settings
         self.epochs_ = epochs[self.settings_]

@@ -3,6 +3,8 @@
 Shapes: I items, F features after compression, D factors.
 """
 
+from typing import ClassVar
+
 import numpy as np
 import torch
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
@@ -41,11 +43,11 @@ class MFContentSettings(ALSSettings, extra="forbid", frozen=True):
 
 SPACE = {
     "factors": (32, 64, 128),
-    "penalty": (10.0, 30.0, 100.0),
+    "penalty": (0.1, 1.0, 3.0, 10.0, 30.0, 100.0),
+    "confidence": (2.0, 5.0),
     "factor_dropout": (0.3, 0.5, 0.8),
     "dropout": (0.0, 0.2, 0.5),
     "learning_rate": (1e-3, 3e-3),
-    "weight_decay": (1e-2, 1e-1),
 }
 
 
@@ -59,6 +61,7 @@ class MFContent(VectorBaseline):
     """
 
     has_personal_part = True
+    start: ClassVar = MFContentSettings()
 
     def _fit(self, inputs: TrainingInput, progress: Progress) -> None:
         require_implicit()
@@ -87,7 +90,7 @@ class MFContent(VectorBaseline):
 
         tries = min(inputs.tuning.tries, MOST_TRIES)
         self.search_ = random_search(
-            MFContentSettings(), SPACE, score, tries, inputs.seed, progress, "Tuning the content mapping"
+            self.start, SPACE, score, tries, inputs.seed, progress, "Tuning the content mapping"
         )
         self.settings_ = self.search_.best.settings
         self.epochs_ = epochs[self.settings_]

@@ -1,5 +1,7 @@
 """The same list for everybody: items by the number of users who touched them."""
 
+from typing import Self
+
 import numpy as np
 import scipy.sparse as sp
 
@@ -19,6 +21,10 @@ class Popularity(Baseline):
         rank_I = np.empty(len(degree_I), dtype=np.int64)
         rank_I[np.lexsort((tie_I, degree_I))] = np.arange(len(degree_I))
         self.score_I_ = rank_I / max(1, len(rank_I))
+
+    def knowing(self, known_UI: sp.csr_matrix) -> Self:
+        """See `Baseline.knowing`; who the user is plays no part."""
+        return self
 
     def rank(
         self, users: np.ndarray, pool: np.ndarray, seen: sp.csr_matrix | None, k: int, popularity: bool = True

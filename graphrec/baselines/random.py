@@ -1,5 +1,7 @@
 """Random order: the floor that every metric has in its pool."""
 
+from typing import Self
+
 import numpy as np
 import scipy.sparse as sp
 
@@ -15,6 +17,10 @@ class Random(Baseline):
 
     def _fit(self, inputs: TrainingInput, progress: Progress) -> None:
         self.seed_ = inputs.seed
+
+    def knowing(self, known_UI: sp.csr_matrix) -> Self:
+        """See `Baseline.knowing`; who the user is plays no part."""
+        return self
 
     def rank(
         self, users: np.ndarray, pool: np.ndarray, seen: sp.csr_matrix | None, k: int, popularity: bool = True

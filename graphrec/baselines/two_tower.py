@@ -1,5 +1,8 @@
 """The two-tower model trained by in-batch sampled softmax with the logQ correction (Yi et al. 2019)."""
 
+from copy import copy
+from typing import Self
+
 import numpy as np
 import scipy.sparse as sp
 import torch
@@ -36,6 +39,12 @@ class TwoTower(TwoTowers):
         "weight_decay": (1e-2, 1e-1),
     }
     may_use_popularity = True
+
+    def knowing(self, known_UI: sp.csr_matrix) -> Self:
+        """See `Baseline.knowing`."""
+        other = copy(self)
+        other.user_UD_ = user_vectors(ones(known_UI), self.vectors_[:, :-1])
+        return other
 
     def training(
         self, matrix_UI: sp.csr_matrix, x_IF: np.ndarray, settings: TwoTowerSettings, seed: int
@@ -104,9 +113,14 @@ class _Training:
         with torch.no_grad():
             item_ID = functional.normalize(self.tower(self.x_IF), dim=1).numpy()
         self.tower.train()
-        sum_UD = self.once_UI @ item_ID
-        norm_U1 = np.linalg.norm(sum_UD, axis=1, keepdims=True)
-        return sum_UD / np.where(norm_U1 > 0, norm_U1, 1.0), item_ID
+        return user_vectors(self.once_UI, item_ID), item_ID
+
+
+def user_vectors(once_UI: sp.csr_matrix, item_ID: np.ndarray) -> np.ndarray:
+    """(U, D): the sum of each user's items' vectors, of unit length; zero without items."""
+    sum_UD = once_UI @ item_ID
+    norm_U1 = np.linalg.norm(sum_UD, axis=1, keepdims=True)
+    return sum_UD / np.where(norm_U1 > 0, norm_U1, 1.0)
 
 
 def log_share(once_UI: sp.csr_matrix, learners: np.ndarray, targets_per_user: int) -> np.ndarray:
