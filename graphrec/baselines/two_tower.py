@@ -91,7 +91,7 @@ class _Training:
         offsets_B = torch.from_numpy(history_BI.indptr[:-1].astype(np.int64))
         sum_BD = functional.embedding_bag(torch.from_numpy(place_N), output_ID, offsets_B, mode="sum")
         target_PD = output_ID[torch.from_numpy(np.searchsorted(items, item_P))]
-        user_PD = functional.normalize(sum_BD[torch.from_numpy(row_P)], dim=1)
+        user_PD = functional.normalize(sum_BD[torch.from_numpy(row_P)] - target_PD, dim=1)
         is_positive_PP = history_BI[:, item_P].toarray()[row_P] > 0
         np.fill_diagonal(is_positive_PP, False)
         logits_PP = user_PD @ target_PD.T / self.settings.temperature
