@@ -11,14 +11,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as RichProgress
 from rich.table import Column, Table
 
-from graphrec.comparison import Comparison, PoolResult
 from graphrec.data.check_report import CheckReport, Coverage
-from graphrec.evaluation.intervals import Verdict
 from graphrec.models.graph_model import FittedChoices
 
 T = TypeVar("T")
-
-_VERDICT_STYLE = {Verdict.HELPS: "green", Verdict.HURTS: "red", Verdict.NO_DIFFERENCE_SHOWN: "yellow"}
 
 
 class ProgressBars:
@@ -97,50 +93,6 @@ def _ranked_table(title: str, first: list[str]) -> Table:
     return shown
 
 
-def pool_tables(result: PoolResult) -> list[Table | str]:
-    """The arms of one pool, the differences, and the conclusion."""
-    metrics = list(result.arms[0].metrics)
-    arms = plain_table()
-    arms.add_column("arm", no_wrap=True)
-    for name in metrics:
-        arms.add_column(name.replace("@", "\n@"), justify="right", no_wrap=True)
-    for name in metrics[:2]:
-        arms.add_column(f"{name}\npop. off", justify="right", no_wrap=True, style="dim")
-    best = {name: max(arm.metrics[name] for arm in result.arms) for name in metrics}
-    for arm in result.arms:
-        cells = [f"{arm.metrics[n]:.4f}" for n in metrics]
-        bold = [
-            f"[bold]{cell}[/]" if arm.metrics[n] == best[n] else cell for n, cell in zip(metrics, cells, strict=True)
-        ]
-        off = arm.metrics_without_popularity
-        arms.add_row(arm.arm, *bold, *(f"{off[n]:.4f}" if off else "" for n in metrics[:2]))
-    shown: list[Table | str] = [
-        f"[bold]{result.pool} pool[/]: {result.description}",
-        arms,
-        f"[dim]{result.coverage}[/]",
-    ]
-    if result.differences:
-        shown += ["", _differences_table(result), f"In the {result.pool} pool: [bold]{result.conclusion}[/]."]
-    return shown
-
-
-def _differences_table(result: PoolResult) -> Table:
-    shown = plain_table()
-    shown.add_column("graph - content", no_wrap=True)
-    shown.add_column("difference [95 % interval]", no_wrap=True)
-    shown.add_column("detectable", justify="right", no_wrap=True)
-    shown.add_column("verdict", no_wrap=True)
-    for one in result.differences:
-        interval = one.interval
-        shown.add_row(
-            one.metric if one.popularity else f"{one.metric} pop. off",
-            f"{interval.difference:+.4f} \\[{interval.low:+.4f}, {interval.high:+.4f}]",
-            f"{interval.smallest_detectable:.4f}",
-            f"[{_VERDICT_STYLE[one.verdict]}]{str(one.verdict).removesuffix(' shown')}[/]",
-        )
-    return shown
-
-
 def plain_table(title: str | None = None) -> Table:
     """Little ink and narrow gaps: fits a terminal of 80 columns."""
     return Table(
@@ -151,16 +103,6 @@ def plain_table(title: str | None = None) -> Table:
         pad_edge=False,
         collapse_padding=True,
     )
-
-
-def print_comparison(console: Console, comparison: Comparison) -> None:
-    """All pools, one below the other."""
-    for result in comparison.pools:
-        for part in pool_tables(result):
-            console.print(part)
-        console.print()
-    if comparison.leak_checks:
-        console.print(f"[dim]{len(comparison.leak_checks)} leak checks passed: {', '.join(comparison.leak_checks)}.[/]")
 
 
 def print_choices(console: Console, choices: FittedChoices) -> None:

@@ -1,12 +1,14 @@
 """What the commands do, as functions: from a dataset to a run, and from a run to an answer."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 
 from graphrec.artifact import Manifest, check_replaceable, read_manifest
-from graphrec.comparison import ARM_NAMES, Comparison, compare_with, pool_names
+from graphrec.comparison import Comparison, compare_with, pool_names
+from graphrec.comparison.question import DEFAULT_ARMS, DEFAULT_MEMORY_MB, DEFAULT_METRICS, By
 from graphrec.config import GraphRecConfig
 from graphrec.data.dataset import Dataset, SetAside, Split, Truth
 from graphrec.data.interactions import Interactions
@@ -100,12 +102,17 @@ def run_split(model: Recommender, name: str | None = None) -> Split:
 def evaluate_run(
     model: Recommender,
     pools: str = "cold",
-    k: int = 20,
+    k: int | Sequence[int] = 20,
     split: str | None = None,
     truth: Path | None = None,
     candidates: Path | None = None,
-    arms: tuple[str, ...] = ARM_NAMES,
+    arms: Sequence[str] = DEFAULT_ARMS,
     progress: Progress = silent,
+    *,
+    metrics: Sequence[str] = DEFAULT_METRICS,
+    reference: str | None = None,
+    by: Sequence[By] = (),
+    memory_mb: int = DEFAULT_MEMORY_MB,
 ) -> tuple[Comparison, SetAside]:
     """Compare the arms on the run's own split, or on a truth file; also the truth file's rows that were set aside."""
     if truth is None and candidates is not None:
@@ -113,7 +120,11 @@ def evaluate_run(
     held_out, set_aside = (
         (run_split(model, split), SetAside()) if truth is None else read_truth(model.train_, truth, candidates)
     )
-    return compare_with(model, held_out, arms, pool_names(pools), k, progress), set_aside
+    comparison = compare_with(
+        model, held_out, arms, pool_names(pools), k, progress,
+        metrics=metrics, reference=reference, by=by, memory_mb=memory_mb,
+    )  # fmt: skip
+    return comparison, set_aside
 
 
 def _hold_out(

@@ -250,6 +250,6 @@ def test_after_training_the_evaluation_that_the_run_allows_is_proposed(fitted):
 def test_a_run_evaluates_the_pools_that_are_asked_for(loaded):
     comparison, set_aside = evaluate_run(loaded, "warm,cold", k=5, arms=("popularity",))
     assert [pool.pool for pool in comparison.pools] == ["cold", "warm"]
-    assert comparison.k == 5
+    assert comparison.ks == (5,)
     assert len(set_aside) == 0
     assert isinstance(run_split(loaded), Split)

@@ -16,9 +16,10 @@ def demo(
     ] = None,
 ) -> None:
     """Show the whole way on the sample store, without any download: check, train, recall, eval."""
+    from graphrec.cli.eval_tables import print_comparison
     from graphrec.config import GraphRecConfig
     from graphrec.data.check import check as check_dataset
-    from graphrec.screen import print_check, print_choices, print_comparison, recommendations_table
+    from graphrec.screen import print_check, print_choices, recommendations_table
     from graphrec.workflow import SAMPLE_STORE, demo_run, demo_user, evaluate_run, open_dataset, train_run
 
     screen, progress = screen_and_progress()

@@ -5,14 +5,44 @@ from typing import Annotated
 
 import typer
 
-from graphrec.cli.options import RUN, JsonOption, KOption, RunOption
+from graphrec.cli.options import RUN, JsonOption, RunOption
 from graphrec.cli.output import answer, print_json, screen_and_progress
 
 
 def evaluate(
     pool: Annotated[str, typer.Option(help="cold, warm, full, several with commas, or all.")] = "cold",
     cold_items: Annotated[bool, typer.Option("--cold-items", help="The cold pool (the default).")] = False,
-    k: KOption = 20,
+    k: Annotated[
+        str, typer.Option("--k", "-k", metavar="K,K", help="Length of the lists; several with commas.")
+    ] = "20",
+    arms: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME,NAME",
+            help="What to compare, or all. Default: random, popularity, content-untrained, content and graph.",
+            show_default=False,
+        ),
+    ] = None,
+    reference: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="The arm that the others are held against. Default: content.", show_default=False
+        ),
+    ] = None,
+    metrics: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME,NAME",
+            help="recall, ndcg, precision, f1, hit_rate, mrr, map; of the lists: coverage, novelty, diversity, gini, "
+            "cold_share; or all.",
+        ),
+    ] = "recall,ndcg,precision",
+    by: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME,NAME", help="Break it down by item-degree, user-degree, modality, or all.", show_default=False
+        ),
+    ] = None,
     split: Annotated[
         str | None,
         typer.Option(help="A held-out split of the run. Default: the run's own, or valid.", show_default=False),
@@ -23,22 +53,30 @@ def evaluate(
     candidates: Annotated[
         Path | None, typer.Option(help="The items (item_id) that may be ranked.", show_default=False)
     ] = None,
+    memory: Annotated[int, typer.Option(metavar="MB", min=1, help="Working memory of the ranking.")] = 256,
     run: RunOption = RUN,
     as_json: JsonOption = False,
 ) -> None:
     """Put the graph beside content and simpler arms on held-out items, and say whether it helped."""
+    from graphrec.cli.eval_tables import print_comparison
+    from graphrec.comparison.question import DEFAULT_ARMS, arm_names, by_names, cut_offs, metric_names
     from graphrec.recommender import Recommender
-    from graphrec.screen import print_comparison
     from graphrec.workflow import evaluate_run
 
     screen, progress = screen_and_progress()
     if cold_items and pool != "cold":
         raise typer.BadParameter("--cold-items is the cold pool; leave it out to choose another --pool")
-    model = Recommender.load(run)
-    comparison, set_aside = evaluate_run(model, pool, k, split, truth, candidates, progress=progress)
+    per_user, of_lists = metric_names(metrics)
+    asked_arms = DEFAULT_ARMS if arms is None else arm_names(arms)
+    asked_by = [] if by is None else by_names(by)
+    ks = cut_offs(k)
+    comparison, set_aside = evaluate_run(
+        Recommender.load(run), pool, ks, split, truth, candidates, asked_arms, progress,
+        metrics=per_user, reference=reference, by=asked_by, memory_mb=memory,
+    )  # fmt: skip
     for (file, reason), count in set_aside.counts().items():
         screen.print(f"{file}: {count:,} rows set aside, {reason}", markup=False)
     if as_json:
         print_json(comparison.to_json())
         return
-    print_comparison(answer(), comparison)
+    print_comparison(answer(), comparison, of_lists)

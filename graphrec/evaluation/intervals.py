@@ -137,7 +137,8 @@ def _resampled_means(value_UC: np.ndarray, rng: np.random.Generator, num_resampl
         drawn_RU += num_users * np.arange(size)[:, None]
         counts_RU = np.bincount(drawn_RU.ravel(), minlength=size * num_users).reshape(size, num_users)
         means_RC[start : start + size] = counts_RU.astype(np.float64) @ value_UC / num_users
-    return means_RC
+    # A mean that is zero must not come out as a rounding error: on which side of zero it lies is what is asked.
+    return np.round(means_RC, 12)
 
 
 def _p_value(means_R: np.ndarray) -> float:

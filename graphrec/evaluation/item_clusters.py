@@ -89,6 +89,7 @@ def item_clustered_bootstrap(
         share_UR = np.divide(1.0, drawn_UR, out=drawn_UR, where=drawn_UR > 0)  # stays 0 for users who drop out
         for row, one_UC in enumerate(scaled_UC):
             means_DR[row, part] = np.einsum("ur,ur->r", one_UC @ weight_CR, share_UR) / counted_R
+    means_DR = np.round(means_DR, 12)  # as in `intervals`: a mean that is zero is on no side of it
     tail = (1 - level) / 2
     return [
         ItemInterval(float(low), float(high), len(clusters), num_resamples)

@@ -40,7 +40,7 @@ def modality_groups(present_I: Mapping[str, np.ndarray]) -> list[Group]:
     """Items that have each modality, and those that lack it; a modality that all or none have is one group."""
     groups = []
     for name, is_there_I in present_I.items():
-        for label, is_member_I in ((f"{name} there", is_there_I), (f"{name} missing", ~is_there_I)):
+        for label, is_member_I in ((f"with {name}", is_there_I), (f"no {name}", ~is_there_I)):
             if is_member_I.any():
                 groups.append(Group("modality", label, "items", is_member_I))
     return groups

@@ -23,4 +23,4 @@ def test_users_are_grouped_by_their_training_items_and_nobody_twice():
 
 def test_a_modality_splits_the_items_in_those_that_have_it_and_those_that_lack_it():
     groups = modality_groups({"image": np.array([True, False, True]), "text": np.ones(3, dtype=bool)})
-    assert members(groups) == {"image there": [0, 2], "image missing": [1], "text there": [0, 1, 2]}
+    assert members(groups) == {"with image": [0, 2], "no image": [1], "with text": [0, 1, 2]}
