@@ -75,7 +75,7 @@ def ease_score(judge: Judge) -> Callable[[EASESettings], float]:
 
     def score(settings: EASESettings) -> float:
         weights_RR = ease_weights(gram_RR, settings.penalty)
-        return judge.by_scores(lambda users, pool: history_UR[users] @ weights_RR[:, np.searchsorted(items, pool)])
+        return judge.by_scores(lambda users, pool: (history_UR[users] @ weights_RR)[:, np.searchsorted(items, pool)])
 
     return score
 

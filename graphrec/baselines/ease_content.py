@@ -122,7 +122,7 @@ def warm_score(judge: Judge, blocks: FeatureBlocks) -> Callable[[WarmSettings], 
 
     def score(settings: WarmSettings) -> float:
         weights_RR = ease_weights(_joint_gram(gram_RR, x_RF, settings.feature_weight), settings.penalty)
-        return judge.by_scores(lambda users, pool: history_UR[users] @ weights_RR[:, np.searchsorted(items, pool)])
+        return judge.by_scores(lambda users, pool: (history_UR[users] @ weights_RR)[:, np.searchsorted(items, pool)])
 
     return score
 

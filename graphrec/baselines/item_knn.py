@@ -45,7 +45,7 @@ class ItemKNN(ScoreBaseline):
 
         def score(settings: ItemKNNSettings) -> float:
             nearest_II = nearest_items(masked_UI, settings)
-            return judge.by_scores(lambda users, items: (masked_UI[users] @ nearest_II).toarray()[:, items])
+            return judge.by_scores(lambda users, items: (masked_UI[users] @ nearest_II[:, items]).toarray())
 
         self.search_ = random_search(
             ItemKNNSettings(), SPACE, score, inputs.tuning.tries, inputs.seed, progress, "Tuning item-kNN"

@@ -24,7 +24,7 @@ INPUT_DIM = 512
 """Features are compressed to at most so many numbers before the tower."""
 MOST_TRIES = 6
 """Of the tuning budget: one try is a whole training."""
-_MAX_EPOCHS, _EPOCHS_PER_SCORE, _PATIENCE = 100, 1, 4
+_MAX_EPOCHS, _EPOCHS_PER_SCORE, _PATIENCE = 100, 1, 5
 
 
 class TowerSettings(BaseModel, extra="forbid", frozen=True):
@@ -34,7 +34,7 @@ class TowerSettings(BaseModel, extra="forbid", frozen=True):
     hidden: PositiveInt = 256
     dropout: NonNegativeFloat = 0.2
     """Share of the inputs, and of the hidden units, that a step leaves out."""
-    learning_rate: PositiveFloat = 1e-3
+    learning_rate: PositiveFloat = 3e-3
     weight_decay: NonNegativeFloat = 1e-2
     """AdamW's."""
 

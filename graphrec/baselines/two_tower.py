@@ -17,7 +17,7 @@ from graphrec.baselines.towers import ItemTower, TowerSettings, TowerTraining, T
 class TwoTowerSettings(TowerSettings, extra="forbid", frozen=True):
     """Training by users."""
 
-    temperature: PositiveFloat = 0.1
+    temperature: PositiveFloat = 0.2
     """Divides the cosine of the two towers."""
     users_per_batch: PositiveInt = 256
     targets_per_user: PositiveInt = 4
@@ -33,7 +33,7 @@ class TwoTower(TwoTowers):
 
     start = TwoTowerSettings()
     space = {  # noqa: RUF012
-        "temperature": (0.05, 0.1, 0.2),
+        "temperature": (0.05, 0.1, 0.2, 0.4),
         "learning_rate": (1e-3, 3e-3),
         "dropout": (0.0, 0.2, 0.5),
         "weight_decay": (1e-2, 1e-1),
