@@ -12,11 +12,12 @@ _HOME = {
     "GraphRecConfig": "graphrec.recommender",
     "Recommender": "graphrec.recommender",
     "compare": "graphrec.comparison",
+    "compare_folds": "graphrec.comparison",
 }
-__all__ = ["Dataset", "Filters", "GraphRecConfig", "GraphRecError", "Recommender", "compare"]
+__all__ = ["Dataset", "Filters", "GraphRecConfig", "GraphRecError", "Recommender", "compare", "compare_folds"]
 
 if TYPE_CHECKING:
-    from graphrec.comparison import compare
+    from graphrec.comparison import compare, compare_folds
     from graphrec.data.dataset import Dataset
     from graphrec.data.filters import Filters
     from graphrec.errors import GraphRecError

@@ -1,5 +1,6 @@
 """`compare`: fit the arms on one split, rank the same pools with each, and say how sure the differences are."""
 
+from graphrec.comparison.folds import FoldComparison, compare_folds
 from graphrec.comparison.question import ARM_NAMES, DEFAULT_ARMS, DEFAULT_METRICS, MAX_K, pool_names
 from graphrec.comparison.results import ArmResult, Comparison, Difference, PoolResult, Stratum
 from graphrec.comparison.side_by_side import compare, compare_with, merge_seeds
@@ -13,9 +14,11 @@ __all__ = [
     "ArmResult",
     "Comparison",
     "Difference",
+    "FoldComparison",
     "PoolResult",
     "Stratum",
     "compare",
+    "compare_folds",
     "compare_with",
     "describe_difference",
     "merge_seeds",
