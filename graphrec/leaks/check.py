@@ -43,6 +43,6 @@ def require_no_leak(evidence: Evidence) -> tuple[str, ...]:
     if leaks:
         raise GraphRecError(
             f"Held-out data leaked into training, so nothing is evaluated. Leak check failed: {leaks}. "
-            "Fit the model on the split's own training data; where it was, this is a fault of graphrec."
+            "Fit the model on the split's own training data; a run of other versions of the packages: train it again."
         )
     return tuple(name for name, what in found.items() if what is not None)

@@ -89,12 +89,14 @@ class Evidence:
         features = self.features
         return replace(
             features,
-            modalities={
-                name: Modality(modality.x_IF[self.warm], modality.present_I[self.warm])
-                for name, modality in features.modalities.items()
-            },
+            modalities={name: self.warm_modality(name) for name in features.modalities},
             signals={name: signal_IS[self.warm] for name, signal_IS in features.signals.items()},
         )
+
+    def warm_modality(self, name: str) -> Modality:
+        """One modality of the warm items alone, a copy."""
+        modality = self.features.modalities[name]
+        return Modality(modality.x_IF[self.warm], modality.present_I[self.warm])
 
 
 def _rows_of(attributes: Attributes, rows: np.ndarray) -> Attributes:

@@ -9,8 +9,8 @@ from graphrec.graph.interaction_graph import INTERACTS, NodeKind, edge_type_into
 from graphrec.graph.sampler import NeighborSampler
 from graphrec.leaks.evidence import Evidence
 
-_DRAWS_PER_ITEM = 30
-"""An item that may be drawn is missed with a chance of e^-30."""
+_DRAWS_PER_ITEM, _MOST_DRAWS = 30, 3_000_000
+"""Among up to 100,000 items, one that may be drawn is missed with a chance of e^-30; of more, a share never is."""
 
 
 def training_pairs(evidence: Evidence) -> str | None:
@@ -63,7 +63,8 @@ def negatives(evidence: Evidence) -> str | None:
         input_type=INTERACTS,
     )
     sampler = NeighborSampler(graph, (1,), np.random.default_rng(0))
-    drawn = sampler.sample_from_edges(pair, NegativeSampling("triplet", _DRAWS_PER_ITEM * graph.num_items))
+    num_draws = min(_DRAWS_PER_ITEM * graph.num_items, _MOST_DRAWS)
+    drawn = sampler.sample_from_edges(pair, NegativeSampling("triplet", num_draws))
     assert drawn.metadata is not None
     drawn_items = np.unique(drawn.node["item"].numpy()[drawn.metadata[3].numpy()])
     cold = drawn_items[evidence.is_cold_I[drawn_items]]
