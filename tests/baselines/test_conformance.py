@@ -6,6 +6,7 @@ from functools import cache
 import numpy as np
 import pytest
 
+from graphrec.baselines import lightgcn, mf_content, towers
 from graphrec.baselines.popularity import Popularity
 from graphrec.baselines.registry import BASELINES
 from graphrec.data.dataset import Truth
@@ -15,12 +16,21 @@ USERS, ITEMS = np.arange(45), np.arange(30)
 SEES_FEATURES = ["content-untrained", "content", "ease-content", "two-tower-bce", "two-tower", "mf-content"]
 
 
-@pytest.fixture(scope="session")
-def quick(inputs):
+@pytest.fixture(scope="module", autouse=True)
+def few_epochs():
+    """What is tested here does not depend on how well an arm has learned."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (lightgcn, mf_content, towers):
+            patch.setattr(module, "_MAX_EPOCHS", 6)
+        yield
+
+
+@pytest.fixture(scope="module")
+def quick(inputs, few_epochs):
     return replace(inputs, tuning=inputs.tuning.model_copy(update={"tries": 2}))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def fitted_arm(quick):
     return cache(lambda name: BASELINES[name]().fit(quick))
 
@@ -142,7 +152,7 @@ def test_a_new_items_features_change_its_own_score_and_no_other(quick, changed_a
     assert not np.array_equal(one[:44, ~others], other[:44, ~others])
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def changed_arm(quick):
     """Fitted with the features of the cold item 11 turned round."""
     x_IF = quick.blocks.x_IF.copy()

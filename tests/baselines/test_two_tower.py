@@ -44,11 +44,11 @@ def test_shares_are_those_that_the_batches_draw(inputs):
     x_IF = np.eye(30, dtype=np.float32)
     training = TwoTower().training(once_UI, x_IF, TwoTowerSettings(targets_per_user=2), seed=0)
     drawn = np.zeros(30)
-    for _ in range(1500):
+    for _ in range(600):
         _, item_P = training._targets(once_UI[training.learners])
         np.add.at(drawn, item_P, 1)
     share_I = np.exp(log_share(once_UI, training.learners, 2))
-    np.testing.assert_allclose(drawn / drawn.sum(), share_I, atol=0.003)
+    np.testing.assert_allclose(drawn / drawn.sum(), share_I, atol=0.005)
     assert share_I.sum() == pytest.approx(1, rel=1e-5)
 
 
