@@ -32,7 +32,8 @@ class Findings:
         """
         if len(lists) != len(user_index_U):
             raise ValueError(f"Expected one list per user, got {len(lists)} lists for {len(user_index_U)} users.")
-        outside = np.setdiff1d(lists.items_UK, np.append(pool.items, -1))
+        shown = np.flatnonzero(np.bincount(lists.items_UK[lists.items_UK >= 0]))
+        outside = np.setdiff1d(shown, pool.items)
         if len(outside):
             raise ValueError(
                 f"Expected items of the {pool.name} pool only, got {len(outside)} others, one is {outside[0]}."
@@ -50,9 +51,7 @@ class Findings:
 
     def of_items(self, is_member_I: np.ndarray) -> Self:
         """As if only these items were relevant. Ranks stay those in the whole pool: the others still compete."""
-        return replace(
-            self, rank_UI=_kept(self.rank_UI, is_member_I), relevant_UI=_kept(self.relevant_UI, is_member_I)
-        )
+        return replace(self, rank_UI=_kept(self.rank_UI, is_member_I), relevant_UI=_kept(self.relevant_UI, is_member_I))
 
     def of_users(self, rows: np.ndarray) -> Self:
         """The findings of some of the users: a mask over U or row numbers."""

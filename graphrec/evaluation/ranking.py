@@ -16,6 +16,11 @@ BLOCK_BYTES = 256 * 2**20
 
 _BYTES_PER_SCORE = 16  # the score, its partitioned copy and two masks
 _BYTES_PER_PAIR = 80  # user, position, first and final score, rank, sort keys and order
+_CACHED_BYTES = 8 * 2**20
+"""A block's scores are passed over several times, so they had better stay in the cache; more memory does not help."""
+_LEAST_ROWS = 64  # below that a matrix product is slow
+_PAIRS_AT_ONCE = 2048
+_GROUPS_PER_RANK = 8
 
 
 @dataclass(frozen=True)
@@ -71,7 +76,7 @@ def rank_by_vectors(
     _check_pool(pool, len(vectors_ID))
     whole = len(pool) == len(vectors_ID)
     vectors_PD = np.ascontiguousarray(vectors_ID if whole else vectors_ID[pool], dtype=np.float32)
-    inner_products = _InnerProducts(query_UD, vectors_PD, _product_error(query_UD, vectors_PD), block_bytes)
+    inner_products = _InnerProducts(query_UD, vectors_PD, _product_error(query_UD, vectors_PD))
     return _rank(inner_products, len(query_UD), len(vectors_ID), pool, seen, k, block_bytes)
 
 
@@ -110,9 +115,11 @@ def hits(lists: RankedLists, truth: sp.csr_matrix) -> tuple[np.ndarray, np.ndarr
     truth.sum_duplicates()
     num_relevant_U = np.diff(truth.indptr).astype(np.int64)
     row_U = np.arange(len(lists), dtype=np.int64) * truth.shape[1]
-    relevant_key_N = np.repeat(row_U, num_relevant_U) + truth.indices
-    is_hit_UK = np.isin(row_U[:, None] + lists.items_UK, relevant_key_N, kind="sort") & (lists.items_UK >= 0)
-    return is_hit_UK, num_relevant_U
+    relevant_key_N = np.repeat(row_U, num_relevant_U) + truth.indices  # rising, for indices are sorted within a row
+    key_UK = row_U[:, None] + lists.items_UK
+    place_UK = np.searchsorted(relevant_key_N, key_UK)
+    is_hit_UK = np.append(relevant_key_N, -1)[place_UK] == key_UK
+    return is_hit_UK & (lists.items_UK >= 0), num_relevant_U
 
 
 class _Scorer(Protocol):
@@ -136,7 +143,6 @@ class _InnerProducts:
     query_UD: np.ndarray
     vectors_PD: np.ndarray
     error_U: np.ndarray
-    block_bytes: int
 
     def first(self, rows: np.ndarray) -> np.ndarray:
         return self.query_UD[rows[0] : rows[-1] + 1] @ self.vectors_PD.T
@@ -146,8 +152,7 @@ class _InnerProducts:
 
     def final(self, row_N: np.ndarray, position_N: np.ndarray, first_N: np.ndarray) -> np.ndarray:
         score_N = np.empty(len(row_N), dtype=np.float32)
-        bytes_per_pair = 2 * (4 + 8) * self.query_UD.shape[1]  # both vectors, gathered in float32 and widened
-        for part in _slices(len(row_N), self.block_bytes // 3 // max(1, bytes_per_pair)):
+        for part in _slices(len(row_N), _PAIRS_AT_ONCE):  # few enough to stay in the cache
             query_nD = self.query_UD[row_N[part]].astype(np.float64)
             vector_nD = self.vectors_PD[position_N[part]].astype(np.float64)
             score_N[part] = np.einsum("nd,nd->n", query_nD, vector_nD)
@@ -191,19 +196,25 @@ def _rank(
     scores_UK = np.full((num_users, k), np.nan, dtype=np.float32)
     position_I = np.full(num_items, -1, dtype=np.int64)
     position_I[pool] = np.arange(len(pool))
-    for block in _slices(num_users, block_bytes // 3 // max(1, _BYTES_PER_SCORE * len(pool))):
+    for block in _slices(num_users, _rows_per_block(len(pool), block_bytes)):
         rows = np.arange(block.start, block.stop)
         first_BP = scorer.first(rows)
         if seen is not None:
             _exclude(first_BP, seen[block], position_I)
         kept_BP = _may_reach_list(first_BP, scorer.error(rows), k)
-        for part in _parts(kept_BP.sum(axis=1), block_bytes // 3 // _BYTES_PER_PAIR):
-            row_N, position_N = np.nonzero(kept_BP[part])
+        count_B = kept_BP.sum(axis=1)
+        for part in _parts(count_B, block_bytes // 3 // _BYTES_PER_PAIR):
+            row_N, position_N = np.divmod(np.flatnonzero(kept_BP[part]), len(pool))
             score_N = scorer.final(rows[part][row_N], position_N, first_BP[part][row_N, position_N])
-            row_N, rank_N, best_N = _best(row_N, position_N, score_N, k)
-            items_UK[rows[part][row_N], rank_N] = pool[position_N[best_N]]
-            scores_UK[rows[part][row_N], rank_N] = score_N[best_N]
+            row_M, rank_M, best_M = _best(count_B[part], score_N, k)
+            items_UK[rows[part][row_M], rank_M] = pool[position_N[best_M]]
+            scores_UK[rows[part][row_M], rank_M] = score_N[best_M]
     return RankedLists(items_UK, scores_UK)
+
+
+def _rows_per_block(pool_size: int, block_bytes: int) -> int:
+    fitting = block_bytes // 3 // max(1, _BYTES_PER_SCORE * pool_size)
+    return min(fitting, max(_LEAST_ROWS, _CACHED_BYTES // max(1, 4 * pool_size)))
 
 
 def _exclude(first_BP: np.ndarray, seen: sp.csr_matrix, position_I: np.ndarray) -> None:
@@ -214,30 +225,49 @@ def _exclude(first_BP: np.ndarray, seen: sp.csr_matrix, position_I: np.ndarray) 
 
 
 def _may_reach_list(first_BP: np.ndarray, error_B: np.ndarray, k: int) -> np.ndarray:
-    """Eligible pairs whose final score may be among the user's k largest, ties included.
+    """Eligible pairs whose final score may be among the user's k largest, ties included, and few others.
 
-    With t the k-th largest first score, k items end at t - error or above. So whatever ends in the list ends there too,
-    and started at t - 2 error or above.
+    Where k items have a first score of t or above, k items end at t - error or above. So whatever ends in the list ends
+    there too, and started at t - 2 error or above.
     """
-    eligible_BP = first_BP > -np.inf
     pool_size = first_BP.shape[1]
     if pool_size <= k:
-        return eligible_BP
-    kth_B = np.partition(first_BP, pool_size - k, axis=1)[:, pool_size - k].astype(np.float64)
-    # Rounded down to float32: comparing in float64 would widen the whole block.
-    threshold_B = np.nextafter((kth_B - 2 * error_B).astype(np.float32), np.float32(-np.inf))
-    return eligible_BP & (first_BP >= threshold_B[:, None])
+        return first_BP > -np.inf
+    threshold_B = _reached_by_k(first_BP, k).astype(np.float64) - 2 * error_B
+    # Rounded down to float32: comparing in float64 would widen the whole block. Excluded pairs (-inf) stay below it.
+    lowest = np.finfo(np.float32).min
+    threshold_B = np.maximum(np.nextafter(threshold_B.astype(np.float32), np.float32(-np.inf)), lowest)
+    return first_BP >= threshold_B[:, None]
 
 
-def _best(
-    row_N: np.ndarray, position_N: np.ndarray, score_N: np.ndarray, k: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The k best pairs of each user as (row, rank, number of the pair); `row_N` is sorted."""
-    order_N = np.lexsort((position_N, -score_N, row_N))
-    # Sorting moves pairs only within their user, so row_N holds for the sorted pairs as well.
-    rank_N = np.arange(len(row_N)) - np.searchsorted(row_N, row_N)
-    chosen_N = rank_N < k
-    return row_N[chosen_N], rank_N[chosen_N], order_N[chosen_N]
+def _reached_by_k(first_BP: np.ndarray, k: int) -> np.ndarray:
+    """A score that at least k items of each user reach, (B,): the k-th largest of the maxima of groups of items.
+
+    With many more groups than k it is hardly below the k-th largest score, at a fraction of the cost of finding that.
+    """
+    pool_size = first_BP.shape[1]
+    per_group = max(1, pool_size // (_GROUPS_PER_RANK * k))
+    num_groups = pool_size // per_group
+    whole_BP, rest_BR = np.split(first_BP, [per_group * num_groups], axis=1)
+    largest_BG = whole_BP.reshape(len(first_BP), per_group, num_groups).max(axis=1)
+    np.maximum(largest_BG[:, : rest_BR.shape[1]], rest_BR, out=largest_BG[:, : rest_BR.shape[1]])
+    largest_BG.partition(num_groups - k, axis=1)
+    return largest_BG[:, num_groups - k]
+
+
+def _best(count_B: np.ndarray, score_N: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The k best pairs of each user as (row, rank, number of the pair); equal scores stand in the order of the pairs.
+
+    The pairs come user by user, `count_B` of each.
+    """
+    start_B = np.cumsum(count_B) - count_B
+    widest = int(count_B.max(initial=0))
+    is_pair_BW = np.arange(widest) < count_B[:, None]
+    negative_BW = np.full(is_pair_BW.shape, np.inf, dtype=np.float32)
+    negative_BW[is_pair_BW] = -score_N
+    order_BK = np.argsort(negative_BW, axis=1, kind="stable")[:, :k]
+    row_M, rank_M = np.nonzero(np.arange(order_BK.shape[1]) < count_B[:, None])
+    return row_M, rank_M, start_B[row_M] + order_BK[row_M, rank_M]
 
 
 def _product_error(query_UD: np.ndarray, vectors_PD: np.ndarray) -> np.ndarray:
@@ -269,11 +299,10 @@ def _slices(length: int, step: int) -> Iterator[slice]:
 
 
 def _parts(count_B: np.ndarray, most: int) -> Iterator[slice]:
-    """Runs of consecutive rows whose counts add up to at most `most`, but of at least one row."""
-    end_B = np.cumsum(count_B)
+    """Runs of consecutive rows that fit `most` cells when each row is as wide as the run's widest, or of one row."""
     start = 0
     while start < len(count_B):
-        before = end_B[start] - count_B[start]
-        stop = max(start + 1, int(np.searchsorted(end_B, before + most, side="right")))
+        cells_R = np.maximum.accumulate(count_B[start:]) * np.arange(1, len(count_B) - start + 1)
+        stop = start + max(1, int(np.searchsorted(cells_R, most, side="right")))
         yield slice(start, stop)
         start = stop

@@ -6,7 +6,7 @@ import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graphrec.evaluation.ranking import RankedLists, hits, rank_by_scores, rank_by_vectors
+from graphrec.evaluation.ranking import RankedLists, _reached_by_k, hits, rank_by_scores, rank_by_vectors
 
 NUM_USERS, NUM_ITEMS, DIM = 45, 30, 7
 
@@ -260,3 +260,30 @@ def test_an_item_twice_in_a_list_is_refused():
     with pytest.raises(ValueError, match="at most once"):
         RankedLists(np.array([[1, 2, 1]]), np.zeros((1, 3)))
     RankedLists(np.array([[1, -1, -1]]), np.zeros((1, 3)))
+
+
+@pytest.mark.parametrize(("pool_size", "k"), [(1003, 5), (1003, 1), (640, 3), (97, 40)])
+def test_many_items_in_groups_rank_like_a_sort_of_all(pool_size, k):
+    """Pools that fall into groups with some items left over; a few users may see almost nothing of them."""
+    rng = np.random.default_rng(pool_size)
+    scores = rng.integers(0, 300, (40, pool_size)).astype(np.float32)
+    seen = sp.random(40, pool_size, density=0.3, format="lil", random_state=1)
+    seen[3, 2:] = 1
+    seen[4, : pool_size - 6] = 1
+    seen = sp.csr_matrix(seen)
+    lists = rank_by_scores(lambda rows: scores[rows], 40, pool_size, np.arange(pool_size), seen, k)
+    left = np.where(seen.toarray() != 0, -np.inf, scores)
+    order = np.argsort(-left, axis=1, kind="stable")[:, :k]
+    expected = np.where(np.isfinite(np.take_along_axis(left, order, axis=1)), order, -1)
+    np.testing.assert_array_equal(lists.items_UK, expected)
+
+
+@given(seed=st.integers(0, 2**16), pool_size=st.integers(2, 400), k=st.integers(1, 30))
+@settings(max_examples=60, deadline=None)
+def test_at_least_k_items_reach_the_score_that_is_said_to_be_reached(seed, pool_size, k):
+    k = min(k, pool_size - 1)
+    scores = np.random.default_rng(seed).integers(0, 50, (7, pool_size)).astype(np.float32)
+    reached = _reached_by_k(scores.copy(), k)
+    assert ((scores >= reached[:, None]).sum(axis=1) >= k).all()
+    if pool_size >= 16 * k and seed % 7 == 0:  # and it is not far below the best that can be said
+        assert (reached >= np.sort(scores, axis=1)[:, -3 * k]).all()
