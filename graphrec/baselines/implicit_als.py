@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 from pydantic import BaseModel, PositiveFloat, PositiveInt
+from threadpoolctl import threadpool_limits
 
 from graphrec.errors import GraphRecError
 
@@ -33,14 +34,16 @@ def als_factors(matrix_UI: sp.csr_matrix, settings: ALSSettings, seed: int) -> t
     Raises GraphRecError where `implicit` is not installed.
     """
     once_UI = sp.csr_matrix((np.ones(matrix_UI.nnz, np.float32), matrix_UI.indices, matrix_UI.indptr), matrix_UI.shape)
-    model = _library().AlternatingLeastSquares(
-        factors=settings.factors,
-        regularization=settings.penalty,
-        alpha=settings.confidence,
-        iterations=settings.iterations,
-        random_state=seed,
-    )
-    model.fit(once_UI, show_progress=False)
+    als = _library()
+    with threadpool_limits(1, "blas"):  # it has threads of its own, which BLAS's would get in the way of
+        model = als.AlternatingLeastSquares(
+            factors=settings.factors,
+            regularization=settings.penalty,
+            alpha=settings.confidence,
+            iterations=settings.iterations,
+            random_state=seed,
+        )
+        model.fit(once_UI, show_progress=False)
     user_UD, item_ID = np.array(model.user_factors), np.array(model.item_factors)
     user_UD[np.diff(once_UI.indptr) == 0] = 0
     item_ID[np.bincount(once_UI.indices, minlength=once_UI.shape[1]) == 0] = 0
