@@ -14,7 +14,7 @@ from graphrec.data.dataset import Dataset, SetAside, Split, Truth
 from graphrec.data.interactions import Interactions
 from graphrec.data.sample_store import write_sample_store
 from graphrec.data.splits.hold_out import hold_out as split_of
-from graphrec.data.splits.time import NO_TIME, seconds_of
+from graphrec.data.splits.time import NO_TIME, moment, seconds_of
 from graphrec.data.truth_file import read_truth
 from graphrec.errors import GraphRecError
 from graphrec.export.embeddings import Format, export_embeddings
@@ -146,6 +146,20 @@ def _hold_out(
         if NO_TIME in split.train.set_aside.left_out:
             say(f"Left out: {split.train.set_aside.left_out[NO_TIME]:,} events {NO_TIME}.")
     return split.train, held_out, config
+
+
+def held_out_in_words(model: Recommender) -> str:
+    """What training kept back, for a reader."""
+    truths = model.held_out_
+    if HELD_OUT not in truths:
+        return ", ".join(f"{name} ({len(truth.user_index_P):,} pairs)" for name, truth in truths.items()) or "nothing"
+    own, date = truths[HELD_OUT], model.config.hold_out.date
+    num_cold = len(np.unique(own.item_index_P[model.model_.degree_I[own.item_index_P] == 0]))
+    pairs = f"{len(own.user_index_P):,} pairs, {num_cold:,} items whole"
+    if SHOWN in truths:
+        users, num_shown = np.unique(own.user_index_P), len(truths[SHOWN].user_index_P)
+        return f"{len(users):,} users whole, of whose pairs {num_shown:,} are shown and {len(own.user_index_P):,} judge"
+    return pairs if date is None else f"everything from {moment(seconds_of(date))} on ({pairs})"
 
 
 def next_command(model: Recommender) -> str:

@@ -16,9 +16,11 @@ from graphrec.errors import GraphRecError
 from graphrec.recommender import Recommender
 from graphrec.workflow import (
     HELD_OUT,
+    SHOWN,
     demo_run,
     demo_user,
     evaluate_run,
+    held_out_in_words,
     next_command,
     open_dataset,
     run_split,
@@ -245,6 +247,22 @@ def test_after_training_the_evaluation_that_the_run_allows_is_proposed(fitted):
         ({}, "recall --user ID"),
     ]:
         assert next_command(with_held_out(fitted, held_out)) == words
+
+
+def test_what_was_held_out_is_told_in_words(fitted):
+    cold = np.flatnonzero(fitted.model_.degree_I == 0)[:2]
+    warm = np.flatnonzero(fitted.model_.degree_I > 0)[:1]
+    truth = Truth(np.array([4, 5, 5, 6]), np.array([cold[0], cold[0], cold[1], warm[0]]))
+    shown = Truth(np.array([4, 5, 6, 6, 6]), np.arange(5))
+    own = with_held_out(fitted, {HELD_OUT: truth})
+    assert held_out_in_words(own) == "4 pairs, 2 items whole"
+    own.config = own.config.with_hold_out(by="time", date="2024-05-31")
+    assert held_out_in_words(own) == "everything from 2024-05-31 on (4 pairs, 2 items whole)"
+    users = with_held_out(fitted, {HELD_OUT: truth, SHOWN: shown})
+    assert held_out_in_words(users) == "3 users whole, of whose pairs 5 are shown and 4 judge"
+    files = with_held_out(fitted, {"valid": truth, "test": shown})
+    assert held_out_in_words(files) == "valid (4 pairs), test (5 pairs)"
+    assert held_out_in_words(with_held_out(fitted, {})) == "nothing"
 
 
 def test_a_run_evaluates_the_pools_that_are_asked_for(loaded):

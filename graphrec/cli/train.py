@@ -56,7 +56,7 @@ def train(
     """
     from graphrec.config import GraphRecConfig
     from graphrec.screen import print_choices
-    from graphrec.workflow import next_command, open_dataset, train_run
+    from graphrec.workflow import held_out_in_words, next_command, open_dataset, train_run
 
     screen, progress = screen_and_progress()
     resolved = GraphRecConfig.load(config, settings or ())
@@ -76,8 +76,7 @@ def train(
     print_choices(screen, model.model_.choices)
     if len(data.set_aside):
         screen.print(f"{len(data.set_aside):,} rows were set aside: {out / 'set_aside.csv'}", markup=False)
-    held_out = ", ".join(f"{name} ({len(truth.user_index_P):,} pairs)" for name, truth in model.held_out_.items())
-    screen.print(f"Held out: {held_out or 'nothing'}. Run written to {out}", markup=False)
+    screen.print(f"Held out: {held_out_in_words(model)}. Run written to {out}", markup=False)
     screen.print(f"Next: graphrec {next_command(model)}{run_option(out)}", markup=False)
 
 
