@@ -43,6 +43,21 @@ def test_a_date_holds_out_by_time(asked):
     assert (settings.by, str(settings.date)) == ("time", "2024-05-31 00:00:00")
 
 
+def test_a_fraction_holds_out_one_fold(asked):
+    settings, _ = asked("--hold-out", "2/3")
+    assert (settings.by, settings.fold, settings.num_folds) == ("fold", 2, 3)
+
+
+@pytest.mark.parametrize(
+    ("fold", "words"), [("4/3", "there is no fold 4 of 3"), ("0/3", "fold: "), ("1/1", "num_folds")]
+)
+def test_a_fold_that_is_none_is_one_line(graphrec, small_store, fold, words):
+    code, out, err = graphrec("train", small_store, "--hold-out", fold)
+    (line,) = [one for one in err.splitlines() if one.startswith("graphrec: ")]
+    assert (code, out) == (1, "")
+    assert words in line
+
+
 def test_a_word_wins_over_the_settings_file(asked):
     with open("settings.yaml", "w") as file:
         yaml.safe_dump({"hold_out": {"by": "time", "date": "2024-05-31"}}, file)

@@ -121,6 +121,12 @@ def test_what_held_out_users_may_be_known_by_is_kept_beside_the_truth(small_data
     assert "no split 'shown' (it has: held-out; " in error_of(lambda: run_split(model, "shown"))
 
 
+def test_training_holds_out_one_fold(small_dataset, learned_from, tmp_path):
+    settings = ["hold_out.by=fold", "hold_out.fold=3", "hold_out.num_folds=4", "seed=2"]
+    train_run(small_dataset, GraphRecConfig.load(None, settings), tmp_path / "run")
+    assert_same_truth(learned_from[0][1][HELD_OUT], small_dataset.cold_item_folds(4, 2)[2].truth)
+
+
 def test_training_holds_out_pairs_where_that_is_asked_for(small_dataset, learned_from, tmp_path):
     config = GraphRecConfig.load(None, ["hold_out.by=pairs", "hold_out.warm_pairs=0.3"])
     train_run(small_dataset, config, tmp_path / "run")

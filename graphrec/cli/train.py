@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -36,9 +36,10 @@ def train(
         typer.Option(
             "--hold-out",
             metavar="WHAT",
-            help="What to keep back for eval: items (whole, at random), time (everything since the youngest fifth of "
-            "the items came in), a date such as 2024-05-31 (everything from then on), users (whole), pairs, or none. "
-            "Shares: --set hold_out.cold_items=0.1. Default: the dataset's own split files, otherwise items.",
+            help="What to keep back for eval: items (whole, at random), 1/5 to 5/5 (one fold of them), time "
+            "(everything since the youngest fifth of the items came in), a date such as 2024-05-31 (everything from "
+            "then on), users (whole), pairs, or none. Shares: --set hold_out.cold_items=0.1. Default: the dataset's "
+            "own split files, otherwise items.",
             show_default=False,
         ),
     ] = None,
@@ -80,17 +81,20 @@ def train(
     screen.print(f"Next: graphrec {next_command(model)}{run_option(out)}", markup=False)
 
 
-def _asked(hold_out: str) -> dict[str, str | None]:
+def _asked(hold_out: str) -> dict[str, Any]:
     """Settings of the hold-out that one word asks for; a usage error for another word."""
     if hold_out == "time":  # with the settings' own date, where they have one
         return {"by": hold_out}
     if hold_out in _WAYS:
         return {"by": hold_out, "date": None}
+    fold, slash, num_folds = hold_out.partition("/")
+    if slash and fold.isdecimal() and num_folds.isdecimal():
+        return {"by": "fold", "fold": int(fold), "num_folds": int(num_folds), "date": None}
     try:
         datetime.fromisoformat(hold_out)
     except ValueError:
         raise typer.BadParameter(
-            f"expected {', '.join(_WAYS)}, a date such as 2024-05-31, or none; got {hold_out!r}",
+            f"expected {', '.join(_WAYS)}, a fold such as 1/5, a date such as 2024-05-31, or none; got {hold_out!r}",
             param_hint="--hold-out",
         ) from None
     return {"by": "time", "date": hold_out}
