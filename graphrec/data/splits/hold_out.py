@@ -13,9 +13,9 @@ class HoldOutConfig(BaseModel, extra="forbid", frozen=True):
 
     by: Literal["auto", "items", "fold", "time", "users", "pairs"] = "auto"
     """auto: the dataset's own split files where it brings some, otherwise `items`. items: `cold_items` at random and
-    `warm_pairs` of the rest. fold: the items of one of `num_folds` folds, whole. time: everything from `date` on, or from
-    where the youngest `cold_items` are born. users: `cold_users`, of whom `visible` is shown. pairs: `warm_pairs`. Named,
-    it leaves the dataset's split files shut."""
+    `warm_pairs` of the rest. fold: the items of one of `num_folds` folds, whole. time: everything from `date` on, or
+    from where the youngest `cold_items` are born. users: `cold_users`, of whom `visible` is shown. pairs: `warm_pairs`.
+    Named, it leaves the dataset's split files shut."""
     cold_items: float = Field(default=0.2, ge=0, lt=1)
     """Share of the items with interactions that are held out whole; 0 holds out nothing at all."""
     warm_pairs: float = Field(default=0.1, ge=0, lt=1)
