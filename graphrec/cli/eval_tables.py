@@ -45,7 +45,7 @@ def _tables(result: PoolResult, comparison: Comparison, about_lists: Sequence[st
         yield _headline_table(result.headline)
     leading = comparison.metrics[0]
     against = [d for d in result.differences if d.p_holm is not None and d.popularity and d.metric == leading]
-    if {d.arm for d in against} - {HEADLINE[0]}:
+    if any((d.arm, d.reference) != HEADLINE for d in against):
         in_order = [d for arm in result.arms for d in against if d.arm == arm.arm]
         yield _against_table(in_order, comparison.reference, leading)
     for by in dict.fromkeys(stratum.by for stratum in result.strata):
