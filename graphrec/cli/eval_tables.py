@@ -33,7 +33,7 @@ def print_comparison(console: Console, comparison: Comparison, about_lists: Sequ
             console.print(table)
         console.print()
     if comparison.leak_checks:
-        console.print(f"[dim]{len(comparison.leak_checks)} leak checks passed.[/]")
+        console.print(f"[dim]{len(comparison.leak_checks)} leak checks passed: {', '.join(comparison.leak_checks)}.[/]")
 
 
 def _tables(result: PoolResult, comparison: Comparison, about_lists: Sequence[str]) -> Iterator[Table]:

@@ -68,7 +68,7 @@ def compare(
             checks = require_no_leak(Evidence.of_inputs(split, features, inputs.blocks, seeded.features))
         by_seed.append(_gathered(model, inputs, split, question, progress))
         groups = _groups(split, features, by)
-    return _comparison(split.train.name, question, seeds, by_seed, groups, checks)
+    return _comparison(split.train.name, question, seeds, by_seed, groups, checks, progress)
 
 
 def compare_with(
@@ -89,7 +89,7 @@ def compare_with(
     checks = check_leaks(model, split)
     evidence = _gathered(model, _inputs_of(model), split, question, progress)
     groups = _groups(split, model.features_, by)
-    return _comparison(model.train_.name, question, (model.config.seed,), [evidence], groups, checks)
+    return _comparison(model.train_.name, question, (model.config.seed,), [evidence], groups, checks, progress)
 
 
 def merge_seeds(comparisons: Sequence[Comparison]) -> Comparison:
@@ -161,9 +161,13 @@ def _comparison(
     by_seed: list[list[PoolEvidence]],
     groups: list[Group],
     leak_checks: tuple[str, ...],
+    progress: Progress = silent,
 ) -> Comparison:
     evidence = [merged(list(pools)) for pools in zip(*by_seed, strict=True)]
-    results = [measure(one, question.ks, question.metrics, question.reference, groups, seeds[0]) for one in evidence]
+    results = [
+        measure(one, question.ks, question.metrics, question.reference, groups, seeds[0])
+        for one in progress(evidence, "Resampling users and items")
+    ]
     return Comparison(
         dataset=dataset,
         ks=question.ks,
