@@ -15,14 +15,17 @@ _DRAWS_PER_ITEM, _MOST_DRAWS = 30, 3_000_000
 
 def training_pairs(evidence: Evidence) -> str | None:
     """Training knows exactly the pairs that the split leaves it, and none that it holds out."""
-    known, allowed = (
-        np.unique(data.interactions.user_index_E * data.interactions.num_items + data.interactions.item_index_E)
+    if evidence.train is evidence.split.train:
+        return ""
+    num_items = evidence.train.interactions.num_items
+    known_E, allowed_E = (
+        data.interactions.user_index_E * num_items + data.interactions.item_index_E
         for data in (evidence.train, evidence.split.train)
     )
-    extra = np.setdiff1d(known, allowed)
+    extra = np.unique(known_E[~np.isin(known_E, allowed_E)])
     if not len(extra):
         return ""
-    user, item = divmod(int(extra[0]), evidence.train.interactions.num_items)
+    user, item = divmod(int(extra[0]), num_items)
     return (
         f"training knows {len(extra):,} pairs that the split holds out, such as user "
         f"{evidence.train.user_ids[user]!r} with item {evidence.item_id(item)}"
