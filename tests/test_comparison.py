@@ -236,7 +236,7 @@ def test_a_low_setting_of_memory_changes_nothing_and_takes_the_users_in_blocks(f
         return rank(self, users, *arguments)
 
     monkeypatch.setattr(Recommender, "rank", noted)
-    low = compare_with(fitted, run_split(fitted), ["content", "graph"], memory_mb=60)
+    low = compare_with(fitted, run_split(fitted), ["random", "graph"], memory_mb=60)
     assert max(asked) == 60 // len(build_pool(run_split(fitted), "cold").items) == 2
     assert low.pools[0].arms[1] == compared.pools[0].arms[4]
 

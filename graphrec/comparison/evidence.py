@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse as sp
 
-from graphrec.baselines.arm import Arm
+from graphrec.baselines.arm import Arm, TrainingInput
 from graphrec.evaluation.findings import Findings
 from graphrec.evaluation.list_metrics import list_metrics
 from graphrec.evaluation.protocol import Pool
@@ -44,18 +44,18 @@ class PoolEvidence:
 
 
 def gather(
-    fitted: Mapping[str, Arm], pool: Pool, ks: tuple[int, ...], x_IF: np.ndarray, memory_mb: int
+    fitted: Mapping[str, Arm], inputs: TrainingInput, pool: Pool, ks: tuple[int, ...], memory_mb: int
 ) -> PoolEvidence:
     """Rank the pool with every arm; those that have a personal part also with popularity off."""
-    degree_I = np.bincount(pool.seen.indices, minlength=pool.seen.shape[1])
-    num_users = int((np.diff(pool.seen.indptr) > 0).sum())
+    degree_I = inputs.train.interactions.item_degree()
+    num_users = int((inputs.train.interactions.user_degree() > 0).sum())
     arms = {}
     for name, arm in fitted.items():
         for popularity in (True, False) if has_personal_part(arm) else (True,):
             lists = rank_in_blocks(arm, pool, max(ks), popularity, memory_mb)
             about: dict[str, float] = {}
             for k in ks:
-                about |= list_metrics(lists.items_UK, k, pool.items, degree_I, num_users, x_IF)
+                about |= list_metrics(lists.items_UK, k, pool.items, degree_I, num_users, inputs.blocks.x_IF)
             arms[name, popularity] = [ArmEvidence(Findings.of(lists, pool, pool.users), about)]
     return PoolEvidence(pool, arms)
 

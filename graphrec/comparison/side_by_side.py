@@ -131,7 +131,7 @@ def _gathered(
         arm = model if name == "graph" and model is not None else BASELINES[name]().fit(inputs, progress)
         fitted[name] = meet_users(arm, split)
     pools = progress(question.pools, "Ranking")
-    return [gather(fitted, pool, question.ks, inputs.blocks.x_IF, question.memory_mb) for pool in pools]
+    return [gather(fitted, inputs, pool, question.ks, question.memory_mb) for pool in pools]
 
 
 def _groups(split: Split, features: ItemFeatures, by: Sequence[By]) -> list[Group]:

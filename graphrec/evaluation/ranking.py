@@ -6,10 +6,12 @@ N (user, item) pairs that may still reach a list.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import scipy.sparse as sp
+
+from graphrec.evaluation.scorers import GivenScores, InnerProducts, Scorer
+from graphrec.evaluation.selection import best_pairs, may_reach_list
 
 BLOCK_BYTES = 256 * 2**20
 """Default bound on the working memory: a third each for a block's scores, the pairs kept of it and their vectors."""
@@ -19,8 +21,6 @@ _BYTES_PER_PAIR = 80  # user, position, first and final score, rank, sort keys a
 _CACHED_BYTES = 8 * 2**20
 """A block's scores are passed over several times, so they had better stay in the cache; more memory does not help."""
 _LEAST_ROWS = 64  # below that a matrix product is slow
-_PAIRS_AT_ONCE = 2048
-_GROUPS_PER_RANK = 8
 
 
 @dataclass(frozen=True)
@@ -76,8 +76,7 @@ def rank_by_vectors(
     _check_pool(pool, len(vectors_ID))
     whole = len(pool) == len(vectors_ID)
     vectors_PD = np.ascontiguousarray(vectors_ID if whole else vectors_ID[pool], dtype=np.float32)
-    inner_products = _InnerProducts(query_UD, vectors_PD, _product_error(query_UD, vectors_PD))
-    return _rank(inner_products, len(query_UD), len(vectors_ID), pool, seen, k, block_bytes)
+    return _rank(InnerProducts.of(query_UD, vectors_PD), len(query_UD), len(vectors_ID), pool, seen, k, block_bytes)
 
 
 def rank_by_scores(
@@ -99,7 +98,7 @@ def rank_by_scores(
     `seen`, memory and errors as in `rank_by_vectors`.
     """
     _check_pool(pool, num_items)
-    return _rank(_GivenScores(score_block, len(pool)), num_users, num_items, pool, seen, k, block_bytes)
+    return _rank(GivenScores(score_block, len(pool)), num_users, num_items, pool, seen, k, block_bytes)
 
 
 def hits(lists: RankedLists, truth: sp.csr_matrix) -> tuple[np.ndarray, np.ndarray]:
@@ -122,65 +121,8 @@ def hits(lists: RankedLists, truth: sp.csr_matrix) -> tuple[np.ndarray, np.ndarr
     return is_hit_UK & (lists.items_UK >= 0), num_relevant_U
 
 
-class _Scorer(Protocol):
-    """What the core ranks by: a first score of every pair, known up to an error, and the final one of a few."""
-
-    def first(self, rows: np.ndarray) -> np.ndarray:
-        """Scores of these users over the pool, (B, P) float32, free to be overwritten."""
-        ...
-
-    def error(self, rows: np.ndarray) -> np.ndarray:
-        """The most by which a user's first score can differ from the final one, (B,)."""
-        ...
-
-    def final(self, row_N: np.ndarray, position_N: np.ndarray, first_N: np.ndarray) -> np.ndarray:
-        """Final float32 scores of single pairs of (user row, position in the pool) with the given first scores."""
-        ...
-
-
-@dataclass(frozen=True)
-class _InnerProducts:
-    query_UD: np.ndarray
-    vectors_PD: np.ndarray
-    error_U: np.ndarray
-
-    def first(self, rows: np.ndarray) -> np.ndarray:
-        return self.query_UD[rows[0] : rows[-1] + 1] @ self.vectors_PD.T
-
-    def error(self, rows: np.ndarray) -> np.ndarray:
-        return self.error_U[rows]
-
-    def final(self, row_N: np.ndarray, position_N: np.ndarray, first_N: np.ndarray) -> np.ndarray:
-        score_N = np.empty(len(row_N), dtype=np.float32)
-        for part in _slices(len(row_N), _PAIRS_AT_ONCE):  # few enough to stay in the cache
-            query_nD = self.query_UD[row_N[part]].astype(np.float64)
-            vector_nD = self.vectors_PD[position_N[part]].astype(np.float64)
-            score_N[part] = np.einsum("nd,nd->n", query_nD, vector_nD)
-        return score_N
-
-
-@dataclass(frozen=True)
-class _GivenScores:
-    score_block: Callable[[np.ndarray], np.ndarray]
-    pool_size: int
-
-    def first(self, rows: np.ndarray) -> np.ndarray:
-        score_BP = np.array(self.score_block(rows), dtype=np.float32, order="C")
-        if score_BP.shape != (len(rows), self.pool_size):
-            raise ValueError(f"Expected scores of shape {(len(rows), self.pool_size)}, got {score_BP.shape}.")
-        if not np.isfinite(score_BP).all():
-            raise ValueError("Expected finite scores, got nan or infinity.")
-        return score_BP
-
-    def error(self, rows: np.ndarray) -> np.ndarray:
-        return np.zeros(len(rows))
-
-    def final(self, row_N: np.ndarray, position_N: np.ndarray, first_N: np.ndarray) -> np.ndarray:
-        return first_N
-
-
 def _rank(
-    scorer: _Scorer,
+    scorer: Scorer,
     num_users: int,
     num_items: int,
     pool: np.ndarray,
@@ -201,12 +143,12 @@ def _rank(
         first_BP = scorer.first(rows)
         if seen is not None:
             _exclude(first_BP, seen[block], position_I)
-        kept_BP = _may_reach_list(first_BP, scorer.error(rows), k)
+        kept_BP = may_reach_list(first_BP, scorer.error(rows), k)
         count_B = kept_BP.sum(axis=1)
         for part in _parts(count_B, block_bytes // 3 // _BYTES_PER_PAIR):
             row_N, position_N = np.divmod(np.flatnonzero(kept_BP[part]), len(pool))
             score_N = scorer.final(rows[part][row_N], position_N, first_BP[part][row_N, position_N])
-            row_M, rank_M, best_M = _best(count_B[part], score_N, k)
+            row_M, rank_M, best_M = best_pairs(count_B[part], score_N, k)
             items_UK[rows[part][row_M], rank_M] = pool[position_N[best_M]]
             scores_UK[rows[part][row_M], rank_M] = score_N[best_M]
     return RankedLists(items_UK, scores_UK)
@@ -222,68 +164,6 @@ def _exclude(first_BP: np.ndarray, seen: sp.csr_matrix, position_I: np.ndarray) 
     position_N = position_I[seen.indices]
     in_pool_N = position_N >= 0
     first_BP[row_N[in_pool_N], position_N[in_pool_N]] = -np.inf
-
-
-def _may_reach_list(first_BP: np.ndarray, error_B: np.ndarray, k: int) -> np.ndarray:
-    """Eligible pairs whose final score may be among the user's k largest, ties included, and few others.
-
-    Where k items have a first score of t or above, k items end at t - error or above. So whatever ends in the list ends
-    there too, and started at t - 2 error or above.
-    """
-    pool_size = first_BP.shape[1]
-    if pool_size <= k:
-        return first_BP > -np.inf
-    threshold_B = _reached_by_k(first_BP, k).astype(np.float64) - 2 * error_B
-    # Rounded down to float32: comparing in float64 would widen the whole block. Excluded pairs (-inf) stay below it.
-    lowest = np.finfo(np.float32).min
-    threshold_B = np.maximum(np.nextafter(threshold_B.astype(np.float32), np.float32(-np.inf)), lowest)
-    return first_BP >= threshold_B[:, None]
-
-
-def _reached_by_k(first_BP: np.ndarray, k: int) -> np.ndarray:
-    """A score that at least k items of each user reach, (B,): the k-th largest of the maxima of groups of items.
-
-    With many more groups than k it is hardly below the k-th largest score, at a fraction of the cost of finding that.
-    """
-    pool_size = first_BP.shape[1]
-    per_group = max(1, pool_size // (_GROUPS_PER_RANK * k))
-    num_groups = pool_size // per_group
-    whole_BP, rest_BR = np.split(first_BP, [per_group * num_groups], axis=1)
-    largest_BG = whole_BP.reshape(len(first_BP), per_group, num_groups).max(axis=1)
-    np.maximum(largest_BG[:, : rest_BR.shape[1]], rest_BR, out=largest_BG[:, : rest_BR.shape[1]])
-    largest_BG.partition(num_groups - k, axis=1)
-    return largest_BG[:, num_groups - k]
-
-
-def _best(count_B: np.ndarray, score_N: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The k best pairs of each user as (row, rank, number of the pair); equal scores stand in the order of the pairs.
-
-    The pairs come user by user, `count_B` of each.
-    """
-    start_B = np.cumsum(count_B) - count_B
-    widest = int(count_B.max(initial=0))
-    is_pair_BW = np.arange(widest) < count_B[:, None]
-    negative_BW = np.full(is_pair_BW.shape, np.inf, dtype=np.float32)
-    negative_BW[is_pair_BW] = -score_N
-    order_BK = np.argsort(negative_BW, axis=1, kind="stable")[:, :k]
-    row_M, rank_M = np.nonzero(np.arange(order_BK.shape[1]) < count_B[:, None])
-    return row_M, rank_M, start_B[row_M] + order_BK[row_M, rank_M]
-
-
-def _product_error(query_UD: np.ndarray, vectors_PD: np.ndarray) -> np.ndarray:
-    """Bound on |float32 product - exact product rounded to float32| over the pool, float64 (U,).
-
-    The sum of D rounded products in any order is off by at most D·u/(1 - D·u)·Σ|q_d·v_d| with u = 2^-24 (Higham 2002,
-    section 3.1), and Σ|q_d·v_d| ≤ ‖q‖·‖v‖; one more u for the final rounding, one for ours, and room for underflow.
-    """
-    dim = query_UD.shape[1]
-    query_norm_U = np.sqrt(np.einsum("ud,ud->u", query_UD, query_UD, dtype=np.float64))
-    vector_norm_P = np.sqrt(np.einsum("pd,pd->p", vectors_PD, vectors_PD, dtype=np.float64))
-    largest_U = query_norm_U * vector_norm_P.max(initial=0)
-    if not (largest_U < np.finfo(np.float32).max).all():  # written so that nan fails too
-        raise ValueError("Expected finite queries and vectors with products below the float32 maximum.")
-    rounding = (dim + 2) * 2.0**-24
-    return rounding / (1 - rounding) * largest_U + (dim + 2) * float(np.finfo(np.float32).tiny)
 
 
 def _check_pool(pool: np.ndarray, num_items: int) -> None:

@@ -6,7 +6,8 @@ import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graphrec.evaluation.ranking import RankedLists, _reached_by_k, hits, rank_by_scores, rank_by_vectors
+from graphrec.evaluation.ranking import RankedLists, hits, rank_by_scores, rank_by_vectors
+from graphrec.evaluation.selection import reached_by_k
 
 NUM_USERS, NUM_ITEMS, DIM = 45, 30, 7
 
@@ -283,7 +284,7 @@ def test_many_items_in_groups_rank_like_a_sort_of_all(pool_size, k):
 def test_at_least_k_items_reach_the_score_that_is_said_to_be_reached(seed, pool_size, k):
     k = min(k, pool_size - 1)
     scores = np.random.default_rng(seed).integers(0, 50, (7, pool_size)).astype(np.float32)
-    reached = _reached_by_k(scores.copy(), k)
+    reached = reached_by_k(scores.copy(), k)
     assert ((scores >= reached[:, None]).sum(axis=1) >= k).all()
     if pool_size >= 16 * k and seed % 7 == 0:  # and it is not far below the best that can be said
         assert (reached >= np.sort(scores, axis=1)[:, -3 * k]).all()
