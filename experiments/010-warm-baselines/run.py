@@ -101,7 +101,7 @@ def differences(results: dict[str, Any]) -> dict[str, Any]:
 
 def results_table(metrics: dict[str, Any]) -> str:
     lines = [
-        "| arm | Recall@20 | NDCG@20 | CPU s, all tries | CPU s, one training | settings tried | graph - arm, Recall@20 |",
+        "| arm | Recall@20 | NDCG@20 | CPU s, all tries | CPU s, one training | tried | graph - arm, Recall@20 |",
         "|---|---|---|---|---|---|---|",
     ]
     for name, one in _by_recall(metrics["arms"]):
