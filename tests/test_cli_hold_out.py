@@ -1,5 +1,7 @@
 """`graphrec train --hold-out WHAT`: the word that a user types, and what comes of it."""
 
+import json
+
 import pytest
 import yaml
 
@@ -84,6 +86,19 @@ def test_another_word_is_a_usage_error(graphrec, small_store, arguments):
     code, _, err = graphrec("train", small_store, *arguments)
     assert code == 2
     assert "--hold-out" in err
+
+
+@pytest.mark.parametrize(("way", "pool", "check"), [("users", "warm", "user vectors"), ("time", "cold", "cut-off")])
+def test_what_was_held_out_is_what_eval_finds_in_the_run(graphrec, small_store, way, pool, check):
+    quick = [f"--set={one}" for one in ("model.encoder.dim=8", "model.training.max_epochs=1", "model.tuning.tries=1")]
+    code, _, err = graphrec("train", small_store, "--hold-out", way, "--set=features.use=[attributes]", *quick)
+    assert code == 0, err
+    assert f"Next: graphrec eval --{'pool warm' if way == 'users' else 'cold-items'}" in err
+    code, out, err = graphrec("eval", "--pool", pool, "--json")
+    assert code == 0, err
+    answer = json.loads(out)
+    assert answer["pools"][0]["num_users"] > 5
+    assert check in answer["leak_checks"]
 
 
 def test_a_date_outside_the_log_is_one_line(graphrec, small_store):

@@ -5,9 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from graphrec.baselines.als import user_factors
 from graphrec.baselines.arm import TrainingInput
-from graphrec.baselines.implicit_als import ALSSettings
+from graphrec.baselines.implicit_als import ALSSettings, user_factors
 from graphrec.baselines.registry import BASELINES
 from graphrec.comparison import compare, compare_with
 from graphrec.config import GraphRecConfig
@@ -20,7 +19,7 @@ from graphrec.unseen_users import meet_users
 
 SETTINGS = ["model.encoder.dim=8", "model.training.max_epochs=1", "model.tuning.tries=1", "features.use=[attributes]"]
 FROM_ITEMS = ["popularity", "content-untrained", "content", "item-knn", "ease", "ease-content", "two-tower"]
-ONLY_TRAINED = ["two-tower-bce", "mf-content", "lightgcn"]
+ONLY_TRAINED = ["two-tower-bce", "lightgcn"]
 
 
 @pytest.fixture(scope="module")
@@ -114,14 +113,18 @@ def test_a_user_step_is_the_one_of_the_library(split):
     np.testing.assert_allclose(found_BD, expected_BD, atol=2e-3)
 
 
-def test_als_gives_unseen_users_factors_and_leaves_the_others(split, inputs):
+@pytest.mark.parametrize("name", ["als", "mf-content"])
+def test_unseen_users_get_factors_and_the_others_keep_theirs(name, split, inputs):
     pytest.importorskip("implicit")
-    fitted = BASELINES["als"]().fit(inputs)
+    fitted = BASELINES[name]().fit(inputs)
     arm = meet_users(fitted, split)
     unseen = np.unique(split.visible.user_index_E)
     trained = np.flatnonzero(split.train.interactions.user_degree())
     assert not fitted.user_UD_[unseen].any()
-    assert arm.user_UD_[unseen].any(axis=1).all()
+    known = split.known[unseen]
+    items_ID = fitted.vectors_[:, :-1] if name == "als" else fitted.item_ID_
+    np.testing.assert_allclose(arm.user_UD_[unseen], user_factors(known, items_ID, fitted.settings_), atol=1e-6)
+    assert arm.user_UD_[unseen].any(axis=1).mean() > 0.9  # but those who were shown nothing that training knows
     np.testing.assert_array_equal(arm.user_UD_[trained], fitted.user_UD_[trained])
 
 

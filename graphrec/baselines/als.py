@@ -7,7 +7,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from graphrec.baselines.arm import TrainingInput, VectorBaseline
-from graphrec.baselines.implicit_als import SPACE, ALSSettings, als_factors, require_implicit
+from graphrec.baselines.implicit_als import SPACE, ALSSettings, als_factors, require_implicit, with_new_users
 from graphrec.baselines.judge import Judge
 from graphrec.baselines.search import random_search
 from graphrec.baselines.ties import RandomTies
@@ -47,27 +47,9 @@ class ALS(VectorBaseline):
     def knowing(self, known_UI: sp.csr_matrix) -> Self:
         """See `Baseline.knowing`: users whom training never saw get the factors that least squares gives them."""
         other = copy(self)
-        is_new_U = ~self.user_UD_.any(axis=1) & (np.diff(known_UI.indptr) > 0)
-        other.user_UD_ = self.user_UD_.copy()
-        other.user_UD_[is_new_U] = user_factors(known_UI[is_new_U], self.vectors_[:, :-1], self.settings_)
+        other.user_UD_ = with_new_users(self.user_UD_, known_UI, self.vectors_[:, :-1], self.settings_)
         return other
 
     def user_vectors(self, users: np.ndarray) -> np.ndarray:
         """(B, D): the users' factors."""
         return self.user_UD_[users]
-
-
-def user_factors(items_BI: sp.csr_matrix, item_ID: np.ndarray, settings: ALSSettings) -> np.ndarray:
-    """Factors (B, D), float32, of users with these items: the user step of the factorisation, items held fixed.
-
-    u = (VᵀV + (α - 1) Σ v vᵀ + λI)⁻¹ α Σ v over the user's items (Hu et al. 2008), as `implicit` counts the confidence
-    α of an observed pair.
-    """
-    item_ID = item_ID.astype(np.float64)
-    system_DD = item_ID.T @ item_ID + settings.penalty * np.eye(item_ID.shape[1])
-    factors_BD = np.empty((items_BI.shape[0], item_ID.shape[1]), dtype=np.float32)
-    for user in range(items_BI.shape[0]):
-        own_ND = item_ID[items_BI.indices[items_BI.indptr[user] : items_BI.indptr[user + 1]]]
-        observed_DD = (settings.confidence - 1) * own_ND.T @ own_ND
-        factors_BD[user] = np.linalg.solve(system_DD + observed_DD, settings.confidence * own_ND.sum(axis=0))
-    return factors_BD

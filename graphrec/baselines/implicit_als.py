@@ -50,6 +50,32 @@ def als_factors(matrix_UI: sp.csr_matrix, settings: ALSSettings, seed: int) -> t
     return user_UD, item_ID
 
 
+def with_new_users(
+    user_UD: np.ndarray, known_UI: sp.csr_matrix, item_ID: np.ndarray, settings: ALSSettings
+) -> np.ndarray:
+    """The users' factors, with those of users who had none, but have items now, by `user_factors`."""
+    is_new_U = ~user_UD.any(axis=1) & (np.diff(known_UI.indptr) > 0)
+    completed_UD = user_UD.copy()
+    completed_UD[is_new_U] = user_factors(known_UI[is_new_U], item_ID, settings)
+    return completed_UD
+
+
+def user_factors(items_BI: sp.csr_matrix, item_ID: np.ndarray, settings: ALSSettings) -> np.ndarray:
+    """Factors (B, D), float32, of users with these items: the user step of the factorisation, items held fixed.
+
+    u = (VᵀV + (α - 1) Σ v vᵀ + λI)⁻¹ α Σ v over the user's items (Hu et al. 2008), as `implicit` counts the confidence
+    α of an observed pair.
+    """
+    item_ID = item_ID.astype(np.float64)
+    system_DD = item_ID.T @ item_ID + settings.penalty * np.eye(item_ID.shape[1])
+    factors_BD = np.empty((items_BI.shape[0], item_ID.shape[1]), dtype=np.float32)
+    for user in range(items_BI.shape[0]):
+        own_ND = item_ID[items_BI.indices[items_BI.indptr[user] : items_BI.indptr[user + 1]]]
+        observed_DD = (settings.confidence - 1) * own_ND.T @ own_ND
+        factors_BD[user] = np.linalg.solve(system_DD + observed_DD, settings.confidence * own_ND.sum(axis=0))
+    return factors_BD
+
+
 def require_implicit() -> None:
     """Raises GraphRecError where `implicit` is not installed: before anything is waited for."""
     _library()

@@ -3,16 +3,18 @@
 Shapes: I items, F features after compression, D factors.
 """
 
-from typing import ClassVar
+from copy import copy
+from typing import ClassVar, Self
 
 import numpy as np
+import scipy.sparse as sp
 import torch
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
 from graphrec.baselines.arm import TrainingInput, VectorBaseline
 from graphrec.baselines.early_stopping import train_to_best
-from graphrec.baselines.implicit_als import ALSSettings, als_factors, require_implicit
+from graphrec.baselines.implicit_als import ALSSettings, als_factors, require_implicit, with_new_users
 from graphrec.baselines.judge import Judge
 from graphrec.baselines.modalities import compressed
 from graphrec.baselines.popularity_term import best_popularity_weight, popularity_terms
@@ -102,14 +104,20 @@ class MFContent(VectorBaseline):
         degree_I = inputs.train.interactions.item_degree()
         warm = np.flatnonzero(degree_I)
         x_IF = compressed(inputs.blocks, warm, INPUT_DIM, inputs.seed)
-        self.user_UD_, item_ID = als_factors(matrix_UI, self.settings_, inputs.seed)
+        self.user_UD_, self.item_ID_ = als_factors(matrix_UI, self.settings_, inputs.seed)
         with seeded(inputs.seed):
-            training = MappingTraining(x_IF, self.user_UD_, item_ID, warm, self.settings_, inputs.seed)
+            training = MappingTraining(x_IF, self.user_UD_, self.item_ID_, warm, self.settings_, inputs.seed)
             for _ in range(self.epochs_):
                 training.epoch()
         vectors_ID = training.vectors()
         self.vectors_ = with_popularity(vectors_ID, popularity_terms(inputs.blocks, degree_I).observed_I)
         self.scale_ = QueryScale.fit(self.user_vectors(sample_users(matrix_UI, inputs.seed)), vectors_ID[warm])
+
+    def knowing(self, known_UI: sp.csr_matrix) -> Self:
+        """See `Baseline.knowing`: users whom training never saw get the factors that least squares gives them."""
+        other = copy(self)
+        other.user_UD_ = with_new_users(self.user_UD_, known_UI, self.item_ID_, self.settings_)
+        return other
 
     def user_vectors(self, users: np.ndarray) -> np.ndarray:
         """(B, D): the users' factors."""
