@@ -32,15 +32,16 @@ class Findings:
         """
         if len(lists) != len(user_index_U):
             raise ValueError(f"Expected one list per user, got {len(lists)} lists for {len(user_index_U)} users.")
-        shown = np.flatnonzero(np.bincount(lists.items_UK[lists.items_UK >= 0]))
-        outside = np.setdiff1d(shown, pool.items)
+        is_seen_UK, _ = hits(lists, pool.seen[user_index_U])
+        if is_seen_UK.any():
+            raise ValueError(f"Expected no seen item in a list, got {is_seen_UK.sum()} of them.")
+        is_outside_I = np.ones(pool.seen.shape[1] + 1, dtype=bool)
+        is_outside_I[pool.items] = is_outside_I[-1] = False  # the last place is that of the padding, -1
+        outside = np.unique(lists.items_UK[is_outside_I[lists.items_UK]])
         if len(outside):
             raise ValueError(
                 f"Expected items of the {pool.name} pool only, got {len(outside)} others, one is {outside[0]}."
             )
-        is_seen_UK, _ = hits(lists, pool.seen[user_index_U])
-        if is_seen_UK.any():
-            raise ValueError(f"Expected no seen item in a list, got {is_seen_UK.sum()} of them.")
         relevant_UI = pool.truth[user_index_U].astype(bool)
         is_hit_UK, _ = hits(lists, relevant_UI)
         user_N, place_N = np.nonzero(is_hit_UK)

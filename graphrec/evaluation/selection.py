@@ -32,9 +32,8 @@ def reached_by_k(first_BP: np.ndarray, k: int) -> np.ndarray:
     pool_size = first_BP.shape[1]
     per_group = max(1, pool_size // (_GROUPS_PER_RANK * k))
     num_groups = pool_size // per_group
-    whole_BP, rest_BR = np.split(first_BP, [per_group * num_groups], axis=1)
-    largest_BG = whole_BP.reshape(len(first_BP), per_group, num_groups).max(axis=1)
-    np.maximum(largest_BG[:, : rest_BR.shape[1]], rest_BR, out=largest_BG[:, : rest_BR.shape[1]])
+    grouped_BP = first_BP[:, : per_group * num_groups]  # what is left over can only lift the score
+    largest_BG = grouped_BP.reshape(len(first_BP), per_group, num_groups).max(axis=1)
     largest_BG.partition(num_groups - k, axis=1)
     return largest_BG[:, num_groups - k]
 
