@@ -110,7 +110,7 @@ class MFContent(VectorBaseline):
             for _ in range(self.epochs_):
                 training.epoch()
         vectors_ID = training.vectors()
-        self.vectors_ = with_popularity(vectors_ID, popularity_terms(inputs.blocks, degree_I).observed_I)
+        self.vectors_ = with_popularity(vectors_ID, popularity_terms(inputs.blocks, degree_I, inputs.seed).observed_I)
         self.scale_ = QueryScale.fit(self.user_vectors(sample_users(matrix_UI, inputs.seed)), vectors_ID[warm])
 
     def knowing(self, known_UI: sp.csr_matrix) -> Self:

@@ -4,22 +4,23 @@ import numpy as np
 
 from graphrec.baselines.judge import Judge
 from graphrec.features.blocks import FeatureBlocks
+from graphrec.models.leave_one_out import TuningItems
 from graphrec.models.popularity import Popularity
-from graphrec.models.ridge import RidgeSystem
 from graphrec.models.scoring import QueryScale, with_popularity
 
 WEIGHTS = (0.0, 0.1, 0.2, 0.4, 0.8, 1.6)
 
 
-def popularity_terms(blocks: FeatureBlocks, degree_I: np.ndarray) -> Popularity:
+def popularity_terms(blocks: FeatureBlocks, degree_I: np.ndarray, seed: int) -> Popularity:
     """Observed log-degrees of warm items and what content predicts of them, learned from the warm items."""
-    return Popularity.fit(RidgeSystem(blocks.x_IF, blocks.columns, np.flatnonzero(degree_I)), degree_I)
+    items = TuningItems.of(blocks, np.flatnonzero(degree_I), seed)
+    return Popularity.fit(blocks, items, degree_I, seed)
 
 
 def best_popularity_weight(judge: Judge, blocks: FeatureBlocks, query_BD: np.ndarray, vectors_ID: np.ndarray) -> float:
     """The weight of the predicted popularity with which these vectors find the masked items best."""
     degree_I = judge.masked.split.train.interactions.item_degree()
-    joined_ID = with_popularity(vectors_ID, popularity_terms(blocks, degree_I).predicted_I)
+    joined_ID = with_popularity(vectors_ID, popularity_terms(blocks, degree_I, judge.masked.seed).predicted_I)
     scale = QueryScale.fit(query_BD, vectors_ID[judge.masked.warm_items])
     scores = [judge.by_vectors(scale.query(query_BD, weight), joined_ID) for weight in WEIGHTS]
     return WEIGHTS[int(np.argmax(scores))]

@@ -23,6 +23,8 @@ class FeatureBlocks:
 
     x_IF: np.ndarray
     columns: dict[str, slice]
+    numeric: frozenset[str] = frozenset()
+    """Blocks that are a number's bumps: their inner products say how near two numbers are."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,8 @@ class Standardiser:
         for name, mean_F in self.mean_F.items():
             if name in features.modalities:
                 _standardise_into(x_IF[:, columns[name]], name, features.modalities[name], mean_F)
-        return FeatureBlocks(x_IF, columns)
+        numeric = frozenset(ATTRIBUTE_PREFIX + name for name in features.encoders.attributes.bumps)
+        return FeatureBlocks(x_IF, columns, numeric & set(columns))
 
 
 def standardise(features: ItemFeatures, is_warm_I: np.ndarray) -> FeatureBlocks:

@@ -26,10 +26,17 @@ def graph_vectors(
     z_ID: np.ndarray, folded_ID: np.ndarray, q_UD: np.ndarray, rows: np.ndarray, share: float
 ) -> np.ndarray:
     """(1 - share)·z + share·f, each scaled so that its scores over the items `rows` vary alike; float32 (I, D)."""
+    parts = zip((1 - share, share), alike_scaled(z_ID, folded_ID, q_UD, rows), strict=True)
+    return np.sum([weight * part_ID for weight, part_ID in parts if weight], axis=0).astype(np.float32)
+
+
+def alike_scaled(
+    z_ID: np.ndarray, folded_ID: np.ndarray, q_UD: np.ndarray, rows: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """z and f, each scaled so that its scores over the items `rows` have unit deviation; float32 (I, D)."""
     moment_DD = q_UD.T @ q_UD / max(1, len(q_UD))
-    parts = [(1 - share, z_ID), (share, folded_ID)]
-    scaled = [weight / _score_deviation(part_ID[rows], moment_DD) * part_ID for weight, part_ID in parts if weight]
-    return np.sum(scaled, axis=0).astype(np.float32)
+    z_ID, folded_ID = (part_ID / _score_deviation(part_ID[rows], moment_DD) for part_ID in (z_ID, folded_ID))
+    return z_ID.astype(np.float32), folded_ID.astype(np.float32)
 
 
 def _score_deviation(vectors_RD: np.ndarray, moment_DD: np.ndarray) -> float:

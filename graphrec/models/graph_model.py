@@ -1,14 +1,15 @@
 """Fitting the whole model: encoder, content head, popularity term, fallback. Everything is chosen inside train.
 
 1. Mask whole items and some edges; train the encoder on the rest, epoch by epoch, until the masked items are no longer
-   found better by a content head that the graph teaches.
-2. Choose the teacher and tune the head on the same masked items; choose how fast items move from content to graph on
-   the masked edges.
-3. Train again on everything for as many epochs, and refit the head over all warm items: x → the graph's vector.
+   found better by a content head that the graph teaches. On the masked edges, choose how fast items move from content to
+   graph.
+2. Train again on everything for as many epochs.
+3. Tune the head x → the graph's vector with every warm item left out in turn (see `leave_one_out`), together with what
+   it is taught (z, fold-in) and how much the raw block counts; then fit it over all warm items.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -22,15 +23,17 @@ from graphrec.features.blocks import FeatureBlocks
 from graphrec.graph.interaction_graph import InteractionGraph
 from graphrec.models.checkpoint import Checkpoint, StageCheckpoint, training_key
 from graphrec.models.fallback import serve
-from graphrec.models.fold_in import fold_in, graph_vectors
+from graphrec.models.fold_in import alike_scaled, fold_in, graph_vectors
 from graphrec.models.graphsage import Encoded, GraphSAGE, GraphSAGEConfig
-from graphrec.models.masked_search import SHARES, MaskedSearch, item_vectors
+from graphrec.models.kernel_ridge import KernelRidge
+from graphrec.models.leave_one_out import LearnedTeacher, TuningItems, tune_kernel_head
+from graphrec.models.masked_search import MaskedSearch
 from graphrec.models.popularity import Popularity
 from graphrec.models.raw_block import RawBlock, join_queries, join_vectors, sum_of_items
-from graphrec.models.ridge import HeadSettings, RidgeSystem
-from graphrec.models.scoring import QueryScale
+from graphrec.models.ridge import HeadSettings
+from graphrec.models.scoring import QueryScale, with_popularity
 from graphrec.models.training import TrainingConfig, new_encoder, train_encoder
-from graphrec.models.tuning import MaskedSplit, TuningConfig, tune_head
+from graphrec.models.tuning import MaskedSplit, TuningConfig
 from graphrec.progress import Progress, Say, silent, unsaid
 
 _SEARCH, _FINAL = "the search", "the training on everything"
@@ -48,17 +51,17 @@ class ModelConfig(BaseModel, extra="forbid", frozen=True):
 
 @dataclass(frozen=True)
 class FittedChoices:
-    """What was chosen on the masked items, kept in the run so that nobody has to guess."""
+    """What was chosen inside the training data, kept in the run so that nobody has to guess."""
 
     epochs: int
-    head: HeadSettings
-    popularity_weight: float
-    fold_in_share: float
-    """Share of the fold-in, against GraphSAGE's own z, in the vector that the head learns to predict."""
     half_degree: float
     masked_ndcg: float
-    """NDCG@20 of the chosen settings on the masked items (a validation figure: it chose them)."""
+    """NDCG@20 of the best epoch on the masked items, with an untuned head (a validation figure: it chose the epoch)."""
     ndcg_by_epoch: list[float] = field(default_factory=list)
+    head: HeadSettings = HeadSettings(weights={})  # noqa: RUF009 (frozen)
+    popularity_weight: float = 0.0
+    fold_in_share: float = 0.0
+    """Share of the fold-in, against GraphSAGE's own z, in the vector that the head learns to predict."""
     raw_share: float = 0.0
     """How much the raw block counts, against the learned vector; runs from before there was one have none."""
 
@@ -124,26 +127,41 @@ def fit_graph_model(
         if checkpoint_path is None
         else Checkpoint(checkpoint_path, training_key(train, blocks, config, seed, device), say)
     )
-    choices = _choose(train, blocks, config, seed, device, progress, checkpoint)
+    epochs = _choose_epochs(train, blocks, config, seed, device, progress, checkpoint)
     graph = InteractionGraph.from_interactions(train.interactions)
     encoder = train_encoder(
-        graph, blocks.x_IF, config.encoder, config.training, choices.epochs, seed, device,
+        graph, blocks.x_IF, config.encoder, config.training, epochs.epochs, seed, device,
         progress=progress, description="Training GraphSAGE on everything",
         checkpoint=None if checkpoint is None else StageCheckpoint(checkpoint, _FINAL),
     )  # fmt: skip
     encoded = encoder.encode(graph, blocks.x_IF)
-    system = RidgeSystem(blocks.x_IF, blocks.columns, np.flatnonzero(degree_I))
-    has_history_U = graph.user_degree > 0
     folded_ID = fold_in(encoded.q_UD, graph.items_of_user.matrix())
-    teacher_ID = graph_vectors(encoded.z_ID, folded_ID, encoded.q_UD[has_history_U], system.rows, choices.fold_in_share)
-    graph_ID, content_ID = item_vectors(system, teacher_ID, Popularity.fit(system, degree_I), choices.head)
+    warm, has_history_U = np.flatnonzero(degree_I), graph.user_degree > 0
     matrix = train.interactions.user_item_matrix()
-    raw = RawBlock.fit(system, matrix, choices.head, choices.raw_share, config.raw_dim, seed)
-    graph_ID, content_ID = join_vectors(graph_ID, raw.vectors_IR), join_vectors(content_ID, raw.vectors_IR)
+
+    items = TuningItems.of(blocks, warm, seed)
+    popularity = Popularity.fit(blocks, items, degree_I, seed)
+    tuned = tune_kernel_head(
+        items, matrix, popularity.left_out_R, _teacher(encoder, encoded, folded_ID, graph, warm),
+        config.tuning.steps, seed, config.raw_dim > 0, progress,
+    )  # fmt: skip
+    choices = replace(
+        epochs,
+        head=tuned.settings,
+        popularity_weight=tuned.popularity_weight,
+        fold_in_share=tuned.fold_in_share,
+        raw_share=tuned.raw_share,
+    )
+    head = KernelRidge.of(blocks, warm, tuned.settings, seed)
+    teacher_ID = graph_vectors(encoded.z_ID, folded_ID, encoded.q_UD[has_history_U], warm, choices.fold_in_share)
+    raw = RawBlock.fit(head, matrix, choices.raw_share, config.raw_dim, seed)
+    content_ID = head.predict(head.coefficients(teacher_ID[warm]))
+    graph_ID = join_vectors(with_popularity(teacher_ID, popularity.observed_I), raw.vectors_IR)
+    content_ID = join_vectors(with_popularity(content_ID, popularity.predicted_I), raw.vectors_IR)
     return GraphModel(
         encoder=encoder,
-        encoded=encoded,
-        scale=QueryScale.fit(encoded.q_UD[has_history_U], teacher_ID[system.rows]),
+        encoded=replace(encoded, length_U=None),
+        scale=QueryScale.fit(encoded.q_UD[has_history_U], teacher_ID[warm]),
         raw_scale=raw.scale,
         choices=choices,
         graph_ID=graph_ID,
@@ -153,7 +171,18 @@ def fit_graph_model(
     )
 
 
-def _choose(
+def _teacher(
+    encoder: GraphSAGE, encoded: Encoded, folded_ID: np.ndarray, graph: InteractionGraph, warm: np.ndarray
+) -> LearnedTeacher:
+    z_ID, folded_ID = alike_scaled(encoded.z_ID, folded_ID, encoded.q_UD[graph.user_degree > 0], warm)
+    message_ID = encoder.messages(encoded)
+    adjacency = graph.items_of_user.matrix()
+    mean_UD = (adjacency @ message_ID) / np.maximum(np.diff(adjacency.indptr), 1)[:, None]
+    assert encoded.length_U is not None  # it was encoded just now
+    return LearnedTeacher(encoded.q_UD, encoded.length_U, message_ID, mean_UD.astype(np.float32), z_ID, folded_ID)
+
+
+def _choose_epochs(
     train: Dataset,
     blocks: FeatureBlocks,
     config: ModelConfig,
@@ -162,6 +191,7 @@ def _choose(
     progress: Progress,
     checkpoint: Checkpoint | None,
 ) -> FittedChoices:
+    """The choices that need masked items; the head's are still to be made."""
     made_before = None if checkpoint is None else checkpoint.facts(_FINAL)
     if made_before is not None:
         return FittedChoices.from_json(made_before)
@@ -178,26 +208,10 @@ def _choose(
         progress=progress, description="Training GraphSAGE, whole items masked",
         checkpoint=None if checkpoint is None else StageCheckpoint(checkpoint, _SEARCH, {"search": search}),
     )  # fmt: skip
-    shares = SHARES[: max(1, config.tuning.tries)]
-    share = search.best_share(shares)
-    tries = config.tuning.tries - len(shares)  # the shares are tries too
-    raw_shares = search.raw_shares[: max(1, tries + 1)]
-    raw_share = search.best_raw_share(share, raw_shares)
-    tuned = tune_head(
-        list(blocks.columns),
-        lambda settings, weight: search.score(settings, weight, share, raw_share),
-        max(0, tries + 1 - len(raw_shares)),  # the first one is what the best share was found with
-        progress,
-        "Tuning the content head",
-    )
     choices = FittedChoices(
         epochs=search.best_epoch,
-        head=tuned.settings,
-        popularity_weight=tuned.popularity_weight,
-        fold_in_share=share,
-        half_degree=search.best_half_degree(tuned, share, raw_share),
-        raw_share=raw_share,
-        masked_ndcg=tuned.score,
+        half_degree=search.best_half_degree(),
+        masked_ndcg=max(search.ndcg_by_epoch),
         ndcg_by_epoch=search.ndcg_by_epoch,
     )
     if checkpoint is not None:

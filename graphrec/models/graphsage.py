@@ -37,6 +37,8 @@ class Encoded:
     z_ID: np.ndarray
     q_UD: np.ndarray
     states_LID: np.ndarray
+    length_U: np.ndarray | None = None
+    """Of each user's vector before it was given unit length; not kept in a run."""
 
 
 class GraphSAGE(nn.Module):
@@ -96,7 +98,14 @@ class GraphSAGE(nn.Module):
             z_ID=nn.functional.normalize(state["item"]).cpu().numpy(),
             q_UD=nn.functional.normalize(state["user"]).cpu().numpy(),
             states_LID=np.stack(item_states),
+            length_U=state["user"].norm(dim=1).cpu().numpy(),
         )
+
+    @torch.no_grad()
+    def messages(self, encoded: Encoded) -> np.ndarray:
+        """What each item sends to its users in the last layer, (I, D): a user's vector holds the mean of these."""
+        states_ID = _on(encoded.states_LID[-1], self.user_start.device)
+        return nn.functional.linear(states_ID, self.convolution(len(self.layers) - 1, "user").lin_l.weight).cpu().numpy()
 
     @torch.no_grad()
     def encode_users(self, states_LID: np.ndarray, items: list[np.ndarray]) -> np.ndarray:

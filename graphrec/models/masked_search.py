@@ -1,6 +1,5 @@
-"""Items masked inside the training data choose the epochs, the head's settings and the hand-over to the graph."""
+"""Items masked inside the training data choose the epochs and the hand-over from content to graph."""
 
-from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
@@ -12,16 +11,16 @@ from graphrec.models.checkpoint import State
 from graphrec.models.fallback import serve
 from graphrec.models.fold_in import fold_in, graph_vectors
 from graphrec.models.graphsage import Encoded, GraphSAGE
+from graphrec.models.leave_one_out import TuningItems
 from graphrec.models.popularity import Popularity
-from graphrec.models.raw_block import RawBlock, join_queries, join_vectors, sum_of_items
+from graphrec.models.raw_block import join_queries, join_vectors, sum_of_items
 from graphrec.models.ridge import HeadSettings, RidgeSystem
 from graphrec.models.scoring import QueryScale, with_popularity
-from graphrec.models.tuning import MaskedSplit, Tuned, mean_ndcg, mean_ndcg_in_pool
+from graphrec.models.tuning import MaskedSplit, mean_ndcg, mean_ndcg_in_pool
 
-SHARES = (0.5, 0.0, 0.25, 0.75, 1.0)
-"""Shares of the fold-in in the teacher that are tried; the first one is used until then."""
-RAW_SHARES = (0.25, 0.0, 0.5, 0.75)
-"""Shares of the raw block in the score that are tried; the first one is used until then."""
+_FOLD_IN_SHARE = 0.5
+_RAW_SHARE = 0.25
+"""What epochs are judged with, for the tuning of these shares needs an encoder first."""
 _EPOCH_POPULARITY_WEIGHTS = (0.0, 0.4)
 """What is not tuned yet is judged by the better of these, and as much by what it finds with popularity off."""
 _HALF_DEGREES = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 100.0)
@@ -39,7 +38,7 @@ def item_vectors(
 
 
 class MaskedSearch:
-    """What the masked items say about epochs, head settings and the hand-over from content to graph."""
+    """What the masked items say about epochs and the hand-over, with an untuned ridge for a head."""
 
     def __init__(self, masked: MaskedSplit, blocks: FeatureBlocks, best_encoder: GraphSAGE, raw_dim: int) -> None:
         self.masked = masked
@@ -47,7 +46,9 @@ class MaskedSearch:
         self.graph = InteractionGraph.from_interactions(interactions)
         self.degree_I = interactions.item_degree()
         self.system = RidgeSystem(blocks.x_IF, blocks.columns, masked.warm_items)
-        self.popularity = Popularity.fit(self.system, self.degree_I)
+        self.popularity = Popularity.fit(
+            blocks, TuningItems.of(blocks, masked.warm_items, masked.seed), self.degree_I, masked.seed
+        )
         judges = masked.judges("cold")
         if judges is None:
             raise GraphRecError("No user with history touched a masked item: too few interactions to tune on.")
@@ -57,9 +58,7 @@ class MaskedSearch:
         self.ndcg_by_epoch: list[float] = []
         self.best_encoder = best_encoder
         """Holds the best epoch's weights."""
-        self.raw_dim = raw_dim
-        self.raw_shares = RAW_SHARES if raw_dim else (0.0,)
-        """Those that can be chosen from; epochs are judged with the first one beside the learned vector."""
+        self.raw_share = _RAW_SHARE if raw_dim else 0.0
         self.best: Encoded
         self.folded_ID: np.ndarray
 
@@ -72,8 +71,7 @@ class MaskedSearch:
         """Score the encoder as it is now; True when the last `patience` epochs brought nothing better."""
         encoded = encoder.encode(self.graph, self.system.x_IF)
         folded_ID = fold_in(encoded.q_UD, self.graph.items_of_user.matrix())
-        teacher_ID = self._teacher(encoded, folded_ID, SHARES[0])
-        self.ndcg_by_epoch.append(self._ndcg(encoded, teacher_ID, self.raw_shares[0]))
+        self.ndcg_by_epoch.append(self._ndcg(encoded, self._teacher(encoded, folded_ID)))
         if self.best_epoch == len(self.ndcg_by_epoch):
             self.best, self.folded_ID = encoded, folded_ID
             self.best_encoder.load_state_dict(encoder.state_dict())
@@ -90,62 +88,35 @@ class MaskedSearch:
         self.best = self.best_encoder.encode(self.graph, self.system.x_IF)
         self.folded_ID = fold_in(self.best.q_UD, self.graph.items_of_user.matrix())
 
-    def best_share(self, shares: Sequence[float]) -> float:
-        """The mixture of z and fold-in that teaches an untuned head best."""
-        scores = [
-            self._ndcg(self.best, self._teacher(self.best, self.folded_ID, share), self.raw_shares[0])
-            for share in shares
-        ]
-        return shares[int(np.argmax(scores))]
-
-    def best_raw_share(self, share: float, raw_shares: Sequence[float]) -> float:
-        """How much the raw block should count beside an untuned head."""
-        teacher_ID = self._teacher(self.best, self.folded_ID, share)
-        scores = [self._ndcg(self.best, teacher_ID, raw_share) for raw_share in raw_shares]
-        return raw_shares[int(np.argmax(scores))]
-
-    def score(self, settings: HeadSettings, popularity_weight: float, share: float, raw_share: float) -> float:
-        """NDCG@20 on the masked items with the best epoch's encoder; the raw block at its full width."""
-        teacher_ID = self._teacher(self.best, self.folded_ID, share)
-        _, content_ID = item_vectors(self.system, teacher_ID, self.popularity, settings)
-        query_BD = self._queries(self.best, teacher_ID, self.users, popularity_weight)
-        return self._joined_ndcg(query_BD, content_ID, self._raw_queries(settings) if raw_share else None, raw_share)
-
-    def best_half_degree(self, tuned: Tuned, share: float, raw_share: float) -> float:
+    def best_half_degree(self) -> float:
         """The hand-over that finds the masked edges of warm items best; a middling one where there are none."""
         judges = self.masked.judges("warm")
         if judges is None:
             return _HALF_DEGREES[len(_HALF_DEGREES) // 2]
         pool, users = judges
-        teacher_ID = self._teacher(self.best, self.folded_ID, share)
-        query_BD = self._queries(self.best, teacher_ID, users, tuned.popularity_weight)
-        graph_ID, content_ID = item_vectors(self.system, teacher_ID, self.popularity, tuned.settings)
-        raw = RawBlock.fit(self.system, self.matrix, tuned.settings, raw_share, self.raw_dim, self.masked.seed)
-        raw_BR = raw.scale.query(sum_of_items(self.matrix[users], raw.vectors_IR), 0)
-        query_BD = join_queries(query_BD, raw_BR, raw.share)
-        graph_ID, content_ID = join_vectors(graph_ID, raw.vectors_IR), join_vectors(content_ID, raw.vectors_IR)
+        teacher_ID = self._teacher(self.best, self.folded_ID)
+        query_BD = self._queries(self.best, teacher_ID, users, 0.0)
+        graph_ID, content_ID = item_vectors(self.system, teacher_ID, self.popularity, self.even)
         scores = [
             mean_ndcg(query_BD, serve(graph_ID, content_ID, self.degree_I, half), pool, users) for half in _HALF_DEGREES
         ]
         return _HALF_DEGREES[int(np.argmax(scores))]
 
-    def _ndcg(self, encoded: Encoded, teacher_ID: np.ndarray, raw_share: float) -> float:
+    def _ndcg(self, encoded: Encoded, teacher_ID: np.ndarray) -> float:
         """With even blocks; the mean of popularity on and off, for either alone can rise while the other falls."""
         _, content_ID = item_vectors(self.system, teacher_ID, self.popularity, self.even)
-        raw_BF = self._raw_queries(self.even) if raw_share else None
+        raw_BF = self._raw_queries() if self.raw_share else None
         queries = [self._queries(encoded, teacher_ID, self.users, weight) for weight in _EPOCH_POPULARITY_WEIGHTS]
-        on = max(self._joined_ndcg(query_BD, content_ID, raw_BF, raw_share) for query_BD in queries)
+        on = max(self._joined_ndcg(query_BD, content_ID, raw_BF) for query_BD in queries)
         scale = QueryScale.fit(encoded.q_UD[self.users], teacher_ID[self.system.rows])
         personal_BF = None if raw_BF is None else raw_BF - raw_BF.mean(axis=0)
         off_BD = scale.personal_query(encoded.q_UD[self.users])
-        return (on + self._joined_ndcg(off_BD, content_ID, personal_BF, raw_share)) / 2
+        return (on + self._joined_ndcg(off_BD, content_ID, personal_BF)) / 2
 
-    def _joined_ndcg(
-        self, query_BD: np.ndarray, content_ID: np.ndarray, raw_BF: np.ndarray | None, raw_share: float
-    ) -> float:
+    def _joined_ndcg(self, query_BD: np.ndarray, content_ID: np.ndarray, raw_BF: np.ndarray | None) -> float:
         vectors_PD = content_ID[self.pool.items]
         if raw_BF is not None:
-            query_BD, vectors_PD = join_queries(query_BD, raw_BF, raw_share), join_vectors(vectors_PD, self.raw_PF)
+            query_BD, vectors_PD = join_queries(query_BD, raw_BF, self.raw_share), join_vectors(vectors_PD, self.raw_PF)
         return mean_ndcg_in_pool(query_BD, vectors_PD, self.pool, self.users)
 
     @cached_property
@@ -163,12 +134,12 @@ class MaskedSearch:
         """Of raw queries over the items that are not masked."""
         return QueryScale.fit(self.raw_sum_BF, self.system.design_RF)
 
-    def _raw_queries(self, settings: HeadSettings) -> np.ndarray:
-        query_BF = np.ascontiguousarray(self.system.inverse_times(self.raw_sum_BF.T, settings).T)
+    def _raw_queries(self) -> np.ndarray:
+        query_BF = np.ascontiguousarray(self.system.inverse_times(self.raw_sum_BF.T, self.even).T)
         return self.raw_scale.query(query_BF, 0)
 
-    def _teacher(self, encoded: Encoded, folded_ID: np.ndarray, share: float) -> np.ndarray:
-        return graph_vectors(encoded.z_ID, folded_ID, encoded.q_UD[self.users], self.system.rows, share)
+    def _teacher(self, encoded: Encoded, folded_ID: np.ndarray) -> np.ndarray:
+        return graph_vectors(encoded.z_ID, folded_ID, encoded.q_UD[self.users], self.system.rows, _FOLD_IN_SHARE)
 
     def _queries(
         self, encoded: Encoded, teacher_ID: np.ndarray, users: np.ndarray, popularity_weight: float

@@ -3,12 +3,16 @@
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
-from graphrec.models.ridge import HeadSettings, RidgeSystem
+from graphrec.features.blocks import FeatureBlocks
+from graphrec.models.kernel_ridge import KernelRidge
+from graphrec.models.leave_one_out import TunedKernel, TuningItems
 
-_PENALTIES = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
 _NO_SPREAD = 1e-9
 """A smaller deviation of log-degrees is rounding: all items are equally popular."""
+_STEPS = 25
+_LEARNING_RATE = 0.15
 
 
 @dataclass(frozen=True)
@@ -20,26 +24,39 @@ class Popularity:
 
     observed_I: np.ndarray
     predicted_I: np.ndarray
+    left_out_R: np.ndarray
+    """Of the tuning items, as predicted from all others: what each would get if it had no edge either."""
 
     @classmethod
-    def fit(cls, system: RidgeSystem, degree_I: np.ndarray) -> "Popularity":
-        """Predict by a ridge on all feature blocks alike, learned from the items `system.rows`.
+    def fit(cls, blocks: FeatureBlocks, items: TuningItems, degree_I: np.ndarray, seed: int) -> "Popularity":
+        """Predict by a kernel ridge whose kernel is tuned on its leave-one-item-out squared error, in closed form.
 
-        Its penalty is chosen by the leave-one-item-out error in closed form, e_i / (1 - h_ii) (Allen 1974).
+        The error of item i, predicted from all others, is [M⁻¹y]_i / [M⁻¹]_ii (Allen 1974); see `leave_one_out`.
         """
+        warm = np.flatnonzero(degree_I)
         log_degree_I = np.log1p(degree_I.astype(np.float64))
-        mean, spread = log_degree_I[system.rows].mean(), log_degree_I[system.rows].std()
+        mean, spread = log_degree_I[warm].mean(), log_degree_I[warm].std()
         target_I = (log_degree_I - mean) / (spread if spread > _NO_SPREAD else 1.0)
-        even = dict.fromkeys(system.columns, 1.0)
-        choices = [HeadSettings(weights=even, penalty=penalty) for penalty in _PENALTIES]
-        best = min(choices, key=lambda settings: _left_out_error(system, target_I[system.rows], settings))
-        predicted_I = system.predict(system.coefficients(target_I[system.rows, None], best))[:, 0]
-        return cls(np.where(degree_I > 0, target_I, predicted_I).astype(np.float32), predicted_I)
+        kernel, left_out_R = _tuned(items, torch.from_numpy(target_I[items.rows].astype(np.float32)))
+        system = KernelRidge.of(blocks, warm, kernel.settings(), seed)
+        predicted_I = system.predict(system.coefficients(target_I[warm, None]))[:, 0]
+        return cls(np.where(degree_I > 0, target_I, predicted_I).astype(np.float32), predicted_I, left_out_R)
 
 
-def _left_out_error(system: RidgeSystem, target_R: np.ndarray, settings: HeadSettings) -> float:
-    x_RF = system.design_RF.astype(np.float64)
-    inverse_FF = system.inverse_times(np.eye(x_RF.shape[1]), settings)
-    leverage_R = np.einsum("rf,rf->r", x_RF @ inverse_FF, x_RF)
-    residual_R = target_R - x_RF @ (inverse_FF @ (x_RF.T @ target_R))
-    return float(np.mean((residual_R / (1 - leverage_R)) ** 2))
+def _tuned(items: TuningItems, target_R: torch.Tensor) -> tuple[TunedKernel, np.ndarray]:
+    """The kernel of the step with the smallest error, and what it predicts of each item from the others."""
+    kernel = TunedKernel(items)
+    optimizer = torch.optim.Adam(kernel.parameters(), lr=_LEARNING_RATE)
+    best, best_error, best_state = target_R, torch.inf, kernel.state_dict()
+    for _ in range(_STEPS):
+        inverse_RR = kernel.inverse()
+        error_R = (inverse_RR @ target_R) / inverse_RR.diagonal()
+        mean_error = (error_R**2).mean()
+        if float(mean_error) < best_error:
+            best, best_error = (target_R - error_R).detach(), float(mean_error)
+            best_state = {name: value.clone() for name, value in kernel.state_dict().items()}
+        optimizer.zero_grad()
+        mean_error.backward()
+        optimizer.step()
+    kernel.load_state_dict(best_state)
+    return kernel, best.numpy()

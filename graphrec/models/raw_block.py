@@ -12,7 +12,7 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.utils.extmath import randomized_svd
 
-from graphrec.models.ridge import HeadSettings, RidgeSystem
+from graphrec.models.kernel_ridge import KernelRidge
 from graphrec.models.scoring import QueryScale, sample_users
 
 
@@ -25,25 +25,24 @@ class RawBlock:
     share: float
 
     @classmethod
-    def fit(
-        cls, system: RidgeSystem, matrix_UI: sp.csr_matrix, settings: HeadSettings, share: float, dim: int, seed: int
-    ) -> "RawBlock":
+    def fit(cls, system: KernelRidge, matrix_UI: sp.csr_matrix, share: float, dim: int, seed: int) -> "RawBlock":
         """Raw vectors of at most `dim` numbers, learned from the items `system.rows` and their users.
 
-        b_j·b_i is the ridge prediction of item i from item j alone, x_jᵀ S (S G S + λI)⁻¹ S x_i (see `RidgeSystem`),
-        cut to the directions in which the users' sums lie (those of their truncated singular value decomposition).
+        b_j·b_i is the kernel ridge's prediction of item i from item j alone (see `KernelRidge.whitener_LL`), cut to the
+        directions in which the users' sums lie (those of their truncated singular value decomposition).
         """
+        num_items = len(system.blocks.x_IF)
         if share == 0:
-            empty_IR = np.zeros((len(system.x_IF), 0), dtype=np.float32)
+            empty_IR = np.zeros((num_items, 0), dtype=np.float32)
             return cls(empty_IR, QueryScale(np.zeros((0, 0)), np.zeros(0)), 0.0)
         users = sample_users(matrix_UI, seed)
-        whitener_FF = system.whitener(settings)
-        if dim < len(whitener_FF):
-            sum_UF = sum_of_items(matrix_UI[users][:, system.rows], system.design_RF).astype(np.float64) @ whitener_FF
-            sum_UF /= np.maximum(np.linalg.norm(sum_UF, axis=1, keepdims=True), 1e-12)
-            _, _, directions_RF = randomized_svd(sum_UF, min(dim, *sum_UF.shape), random_state=seed)
-            whitener_FF = whitener_FF @ directions_RF.T
-        vectors_IR = system.predict(whitener_FF.astype(np.float32))
+        whitener_LR = system.whitener_LL
+        if dim < len(whitener_LR):
+            sum_UL = system.sums(once(matrix_UI[users])) @ whitener_LR
+            sum_UL /= np.maximum(np.linalg.norm(sum_UL, axis=1, keepdims=True), 1e-12)
+            _, _, directions_RL = randomized_svd(sum_UL, min(dim, *sum_UL.shape), random_state=seed)
+            whitener_LR = whitener_LR @ directions_RL.T
+        vectors_IR = system.predict(whitener_LR.astype(np.float32))
         return cls(
             vectors_IR, QueryScale.fit(sum_of_items(matrix_UI[users], vectors_IR), vectors_IR[system.rows]), share
         )
@@ -51,8 +50,12 @@ class RawBlock:
 
 def sum_of_items(items_BI: sp.csr_matrix, vectors_IR: np.ndarray) -> np.ndarray:
     """(B, R): the sum of the vectors of each row's items, every stored one counting once, as in GraphSAGE's mean."""
-    once_BI = sp.csr_matrix((np.ones(items_BI.nnz, np.float32), items_BI.indices, items_BI.indptr), items_BI.shape)
-    return once_BI @ vectors_IR
+    return once(items_BI) @ vectors_IR
+
+
+def once(items_BI: sp.csr_matrix) -> sp.csr_matrix:
+    """The same entries, each of them 1."""
+    return sp.csr_matrix((np.ones(items_BI.nnz, np.float32), items_BI.indices, items_BI.indptr), items_BI.shape)
 
 
 def join_queries(learned_BD: np.ndarray, raw_BR: np.ndarray, share: float) -> np.ndarray:

@@ -1,0 +1,91 @@
+"""Kernel ridge regression onto item vectors, through landmark items where the catalogue is large."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import scipy.linalg
+import scipy.sparse as sp
+
+from graphrec.features.blocks import FeatureBlocks
+from graphrec.models.kernel import Kernel, terms_of
+from graphrec.models.ridge import HeadSettings
+
+MAX_LANDMARKS = 2048
+_BLOCK_ROWS = 8192
+_JITTER = 1e-6
+"""Of the mean diagonal: kernels are rank-deficient, and rounding must not make the system indefinite."""
+
+
+@dataclass(frozen=True)
+class KernelRidge:
+    """The regularised kernel system of the items `rows`, seen through L landmarks among them.
+
+    f(x) = Σ_l α_l k(x, l) with α = (K_LR K_RL + λ K_LL)⁻¹ K_LR Y: the subset of regressors (Rasmussen and Williams 2006,
+    section 8.3.1), which is kernel ridge itself, α = (K + λI)⁻¹ Y, where every row is a landmark. R × R is never built
+    beyond `MAX_LANDMARKS`; what an item gets depends on its own features and the fit, on nothing else.
+    """
+
+    blocks: FeatureBlocks
+    rows: np.ndarray
+    landmarks: np.ndarray
+    kernel: Kernel
+    penalty: float
+
+    @classmethod
+    def of(cls, blocks: FeatureBlocks, rows: np.ndarray, settings: HeadSettings, seed: int) -> "KernelRidge":
+        """All rows as landmarks, or 2,048 of them drawn by the seed."""
+        landmarks = rows
+        if len(rows) > MAX_LANDMARKS:
+            landmarks = np.sort(np.random.default_rng(seed).choice(rows, MAX_LANDMARKS, replace=False))
+        return cls(
+            blocks, rows, landmarks, Kernel(blocks.columns, terms_of(blocks), settings.weights), settings.penalty
+        )
+
+    def coefficients(self, y_RT: np.ndarray) -> np.ndarray:
+        """α (L, T), float32, for targets aligned with `rows`."""
+        moments_LT = np.zeros((len(self.landmarks), y_RT.shape[1]))
+        for part in _slices(len(self.rows)):
+            moments_LT += self._to_landmarks(self.rows[part]).T @ y_RT[part].astype(np.float64)
+        return scipy.linalg.cho_solve((self._lower_LL, True), moments_LT, check_finite=False).astype(np.float32)
+
+    def predict(self, coefficients_LT: np.ndarray) -> np.ndarray:
+        """f of every item of the catalogue, (I, T) float32."""
+        # In blocks of fixed size: the same item gets the same bits whatever else is asked for.
+        parts = [
+            self._to_landmarks(np.arange(len(self.blocks.x_IF))[part]).astype(np.float32) @ coefficients_LT
+            for part in _slices(len(self.blocks.x_IF))
+        ]
+        return np.concatenate(parts)
+
+    def sums(self, items_BI: sp.csr_matrix) -> np.ndarray:
+        """Σ_j k(j, landmarks) over the items j of each row that are among `rows`, (B, L) float64."""
+        sum_BL = np.zeros((items_BI.shape[0], len(self.landmarks)))
+        for part in _slices(len(self.rows)):
+            sum_BL += items_BI[:, self.rows[part]] @ self._to_landmarks(self.rows[part])
+        return sum_BL
+
+    @cached_property
+    def whitener_LL(self) -> np.ndarray:
+        """W (L, L), float64: b_i = Wᵀ k(L, i) has b_j·b_i = what the ridge on raw columns predicts of i from j alone."""
+        eye_LL = np.eye(len(self.landmarks))
+        return np.ascontiguousarray(
+            scipy.linalg.solve_triangular(self._lower_LL, eye_LL, lower=True, check_finite=False).T
+        )
+
+    @cached_property
+    def _lower_LL(self) -> np.ndarray:
+        k_LL = self._to_landmarks(self.landmarks)
+        system_LL = self.penalty * (k_LL + k_LL.T) / 2
+        for part in _slices(len(self.rows)):
+            k_BL = self._to_landmarks(self.rows[part])
+            system_LL += k_BL.T @ k_BL
+        system_LL[np.diag_indices_from(system_LL)] += _JITTER * max(float(np.trace(system_LL)) / len(system_LL), 1e-12)
+        return scipy.linalg.cholesky(system_LL, lower=True, overwrite_a=True, check_finite=False)
+
+    def _to_landmarks(self, items: np.ndarray) -> np.ndarray:
+        return self.kernel.values(self.blocks.x_IF[items], self.blocks.x_IF[self.landmarks]).astype(np.float64)
+
+
+def _slices(length: int) -> list[slice]:
+    return [slice(start, start + _BLOCK_ROWS) for start in range(0, length, _BLOCK_ROWS)]
