@@ -1,8 +1,8 @@
 """Fitting the whole model: encoder, content head, popularity term, fallback. Everything is chosen inside train.
 
 1. Mask whole items and some edges; train the encoder on the rest, epoch by epoch, until the masked items are no longer
-   found better by a content head that the graph teaches. On the masked edges, choose how fast items move from content to
-   graph.
+   found better by a content head that the graph teaches. On the masked edges, choose how fast items move from content
+   to graph.
 2. Train again on everything for as many epochs.
 3. Tune the head x → the graph's vector with every warm item left out in turn (see `leave_one_out`), together with what
    it is taught (z, fold-in) and how much the raw block counts; then fit it over all warm items.

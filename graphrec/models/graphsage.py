@@ -14,16 +14,18 @@ from torch_geometric.nn import SAGEConv
 from graphrec.graph.blocks import neighbor_blocks
 from graphrec.graph.interaction_graph import INTERACTED_BY, INTERACTS, EdgeType, InteractionGraph, NodeKind, other_kind
 
+_RESIDUAL_START = 0.05
+
 
 class GraphSAGEConfig(BaseModel, extra="forbid", frozen=True):
     """The encoder's shape."""
 
     dim: PositiveInt = 128
     """Width of every layer, and of z and q."""
-    fanouts: tuple[PositiveInt, ...] = Field(default=(30,), min_length=1)
+    fanouts: tuple[PositiveInt, ...] = Field(default=(100,), min_length=1)
     """Neighbours drawn per node in training, nearest hop first; its length is the number of layers."""
     residual: bool = True
-    """Whether an item with edges also learns a vector of its own, added to its content; it starts at zero."""
+    """Whether an item with edges also learns a vector of its own, added to its content."""
 
 
 @dataclass(frozen=True)
@@ -44,9 +46,9 @@ class Encoded:
 class GraphSAGE(nn.Module):
     """L layers of `SAGEConv` with mean aggregation in both directions; z (items) and q (users) share one space.
 
-    An item enters with a linear map of its features, plus a residual of its own that training moves away from zero
-    where it has edges; a user with one learned vector that is the same for all: what a user is comes from their items
-    alone, so a new user needs no training.
+    An item enters with a linear map of its features, plus a residual of its own where it has edges (`start_from`; it
+    stays zero otherwise); a user with one learned vector that is the same for all: what a user is comes from their
+    items alone, so a new user needs no training.
     """
 
     def __init__(self, num_items: int, num_features: int, config: GraphSAGEConfig) -> None:
@@ -61,6 +63,31 @@ class GraphSAGE(nn.Module):
             nn.ModuleDict({kind: SAGEConv((config.dim, config.dim), config.dim) for kind in ("user", "item")})
             for _ in config.fanouts
         )
+
+    @torch.no_grad()
+    def start_from(self, x_IF: np.ndarray, degree_I: np.ndarray, seed: int) -> None:
+        """Before the first step: a user is the mean of their items, in the items' own space, and residuals are small.
+
+        So the maps from an item to itself and to its users start as the identity: with random ones q and z would first
+        have to find each other. A mean over many items is mostly what they have in common: where it is large, all users start alike, and the
+        first epochs are spent on telling them apart. So the features' mean over the edges is taken out (by the bias,
+        which training may move), and other biases start at zero. Residuals are normal with deviation .05, and zero
+        for items without an edge, which nothing ever moves.
+        """
+        device = self.user_start.device
+        mean_F = torch.from_numpy((degree_I / max(1, degree_I.sum())).astype(np.float32) @ x_IF).to(device)
+        self.content.bias.copy_(-self.content.weight @ mean_F)
+        for number in range(len(self.layers)):
+            user, item = self.convolution(number, "user"), self.convolution(number, "item")
+            for convolution in (user, item):
+                convolution.lin_l.bias.zero_()
+            nn.init.eye_(user.lin_l.weight)
+            nn.init.eye_(item.lin_r.weight)
+        if self.residual is not None:
+            generator = torch.Generator().manual_seed(seed)
+            start_ID = _RESIDUAL_START * torch.randn(self.residual.weight.shape, generator=generator)
+            start_ID[torch.from_numpy(degree_I == 0)] = 0
+            self.residual.weight.copy_(start_ID)
 
     def forward(
         self, item_m: Tensor, x_mF: Tensor, num_users: int, edge_index: dict[EdgeType, Tensor]
@@ -105,7 +132,8 @@ class GraphSAGE(nn.Module):
     def messages(self, encoded: Encoded) -> np.ndarray:
         """What each item sends to its users in the last layer, (I, D): a user's vector holds the mean of these."""
         states_ID = _on(encoded.states_LID[-1], self.user_start.device)
-        return nn.functional.linear(states_ID, self.convolution(len(self.layers) - 1, "user").lin_l.weight).cpu().numpy()
+        weight_DD = self.convolution(len(self.layers) - 1, "user").lin_l.weight
+        return nn.functional.linear(states_ID, weight_DD).cpu().numpy()
 
     @torch.no_grad()
     def encode_users(self, states_LID: np.ndarray, items: list[np.ndarray]) -> np.ndarray:

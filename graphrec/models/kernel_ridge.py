@@ -21,9 +21,9 @@ _JITTER = 1e-6
 class KernelRidge:
     """The regularised kernel system of the items `rows`, seen through L landmarks among them.
 
-    f(x) = Σ_l α_l k(x, l) with α = (K_LR K_RL + λ K_LL)⁻¹ K_LR Y: the subset of regressors (Rasmussen and Williams 2006,
-    section 8.3.1), which is kernel ridge itself, α = (K + λI)⁻¹ Y, where every row is a landmark. R × R is never built
-    beyond `MAX_LANDMARKS`; what an item gets depends on its own features and the fit, on nothing else.
+    f(x) = Σ_l α_l k(x, l) with α = (K_LR K_RL + λ K_LL)⁻¹ K_LR Y: the subset of regressors (Rasmussen and Williams
+    2006, section 8.3.1), which is kernel ridge itself, α = (K + λI)⁻¹ Y, where every row is a landmark. R × R is never
+    built beyond `MAX_LANDMARKS`; what an item gets depends on its own features and the fit, on nothing else.
     """
 
     blocks: FeatureBlocks
@@ -67,7 +67,7 @@ class KernelRidge:
 
     @cached_property
     def whitener_LL(self) -> np.ndarray:
-        """W (L, L), float64: b_i = Wᵀ k(L, i) has b_j·b_i = what the ridge on raw columns predicts of i from j alone."""
+        """W (L, L), float64: with b_i = Wᵀ k(L, i), b_j·b_i is what the ridge on raw columns predicts of i from j."""
         eye_LL = np.eye(len(self.landmarks))
         return np.ascontiguousarray(
             scipy.linalg.solve_triangular(self._lower_LL, eye_LL, lower=True, check_finite=False).T

@@ -1,8 +1,9 @@
 """Tuning a kernel head by gradient: every warm item in turn is predicted from all the others, in closed form.
 
-With M = K + λI, the ridge that never saw item i predicts y_i - [M⁻¹Y]_i / [M⁻¹]_ii for it (Wahba 1990, section 4.2). So
-one inverse gives every item as if it were cold, and the ranking loss over these predictions has a gradient in the terms'
-weights, in λ, and in whatever else the score is made of. What an item itself put into its user's query is taken out too.
+With M = K + λI, the ridge that never saw item i predicts y_i - [M⁻¹Y]_i / [M⁻¹]_ii for it (Wahba 1990, section 4.2).
+So one inverse gives every item as if it were cold, and the ranking loss over these predictions has a gradient in the
+terms' weights, in λ, and in whatever else the score is made of. What an item itself put into its user's query is taken
+out too.
 """
 
 from collections.abc import Iterator

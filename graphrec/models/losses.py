@@ -7,15 +7,16 @@ from torch import Tensor
 
 
 def sampled_softmax(
-    q_BD: Tensor, z_CD: Tensor, user_P: Tensor, class_P: Tensor, weight_P: Tensor, log_q_C: Tensor, temperature: float
+    q_BD: Tensor, z_CD: Tensor, user_P: Tensor, class_P: Tensor, weight_P: Tensor, offset_C: Tensor, temperature: float
 ) -> Tensor:
     """Weighted mean over P positives of -log softmax of their score among the C classes of the batch.
 
-    The score is q·z / temperature - log Q, with Q the probability that the class is in the batch: without it, items
-    that are often drawn would be pushed down for being drawn. `user_P` and `class_P` are rows of q_BD and z_CD.
-    A user's other positives stay among the classes, as in a multinomial over all of them.
+    The score is q·z / temperature + offset. The offset holds -log Q, with Q the probability that the class is in the
+    batch: without it, items that are often drawn would be pushed down for being drawn. It may hold a share of the
+    item's popularity, which q and z then need not learn (logit adjustment, Menon et al. 2021). `user_P` and `class_P`
+    are rows of q_BD and z_CD. A user's other positives stay among the classes, as in a multinomial over all of them.
     """
-    logits_BC = q_BD @ z_CD.T / temperature - log_q_C
+    logits_BC = q_BD @ z_CD.T / temperature + offset_C
     log_p_P = logits_BC[user_P, class_P] - torch.logsumexp(logits_BC, dim=1)[user_P]
     return -(weight_P * log_p_P).sum() / weight_P.sum()
 
@@ -33,6 +34,10 @@ class BatchInclusion:
     def of(cls, degree_I: Tensor) -> "BatchInclusion":
         """For items of these degrees."""
         return cls(degree_I, int(degree_I.sum()), int((degree_I > 0).sum()))
+
+    def log_popularity(self, item_C: Tensor) -> Tensor:
+        """log of the items' degrees, float32."""
+        return self.degree_I[item_C].clamp(min=1).float().log()
 
     def log_q(self, item_C: Tensor, num_positives: int, num_uniform: int) -> Tensor:
         """log Q of the items `item_C`, float32: that one is among P positives' items or N uniformly drawn ones.

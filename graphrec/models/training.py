@@ -21,18 +21,22 @@ from graphrec.progress import Progress, silent
 class TrainingConfig(BaseModel, extra="forbid", frozen=True):
     """How the encoder is trained."""
 
-    max_epochs: PositiveInt = 40
-    patience: PositiveInt = 4
+    max_epochs: PositiveInt = 20
+    """The learning rate falls to zero along half a cosine over so many epochs, also where training stops before."""
+    patience: PositiveInt = 5
     """Epochs without a better NDCG@20 on the masked items before the search for the best epoch stops."""
     users_per_batch: PositiveInt = 256
-    target_rate: float = Field(default=0.3, gt=0, lt=1)
+    target_rate: float = Field(default=0.5, gt=0, lt=1)
     """Share of a user's items that a step predicts from the others."""
-    max_targets: PositiveInt = 32
+    max_targets: PositiveInt = 128
     """Most items of one user that a step predicts."""
     uniform_negatives: NonNegativeInt = 0
     """Items drawn uniformly as further softmax classes, per predicted edge; 0: the batch's own items alone."""
-    temperature: PositiveFloat = 0.2
-    learning_rate: PositiveFloat = 3e-3
+    temperature: PositiveFloat = 0.15
+    popularity_share: float = Field(default=0.5, ge=0, le=1)
+    """Share of an item's log-degree that stands in the scores from the start, so that the vectors need not learn it."""
+    learning_rate: PositiveFloat = 2e-3
+    """At the start; see `max_epochs`."""
     weight_decay: NonNegativeFloat = 1e-5
     workers: NonNegativeInt = 0
     """Processes that sample ahead of training; 0 samples in between."""
@@ -59,6 +63,7 @@ def train_encoder(
     training that was stopped.
     """
     encoder = new_encoder(graph.num_items, x_IF.shape[1], encoder_config, seed, device)
+    encoder.start_from(x_IF, graph.item_degree, seed)
     rng, generator = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
     loader = _loader(graph, encoder_config, config, rng, generator)
     optimizers = _optimizers(encoder, config)
@@ -71,10 +76,12 @@ def train_encoder(
     inclusion = BatchInclusion.of(torch.from_numpy(graph.item_degree))
     for epoch in progress(range(done + 1, num_epochs + 1), description):
         encoder.train()
-        for batch in loader:
+        for number, batch in enumerate(loader):
             encoder.zero_grad()
-            _loss(encoder, batch, x, weight_E, inclusion, config.temperature, device).backward()
+            _loss(encoder, batch, x, weight_E, inclusion, config, device).backward()
+            share_done = (epoch - 1 + number / max(1, len(loader))) / config.max_epochs
             for optimizer in optimizers:
+                optimizer.param_groups[0]["lr"] = config.learning_rate * (1 + np.cos(np.pi * min(1.0, share_done))) / 2
                 optimizer.step()
         encoder.eval()
         is_over = after_epoch is not None and after_epoch(epoch, encoder)
@@ -128,7 +135,7 @@ def _loss(
     x_IF: torch.Tensor,
     weight_E: torch.Tensor,
     inclusion: BatchInclusion,
-    temperature: float,
+    config: TrainingConfig,
     device: str,
 ) -> torch.Tensor:
     if "dst_pos_index" in batch["item"]:
@@ -142,13 +149,15 @@ def _loss(
     q_nD, z_mD = encoder(item_m.to(device), x_IF[item_m].to(device), batch["user"].num_nodes, edge_index)
     user_B, row_P = torch.unique(user_P, return_inverse=True)
     class_C, place = torch.unique(torch.cat([item_P, negative_N]), return_inverse=True)
-    log_q_C = inclusion.log_q(item_m[class_C], len(item_P), len(negative_N))
+    item_C = item_m[class_C]
+    offset_C = config.popularity_share * inclusion.log_popularity(item_C)
+    offset_C -= inclusion.log_q(item_C, len(item_P), len(negative_N))
     return sampled_softmax(
         q_nD[user_B.to(device)],
         z_mD[class_C.to(device)],
         row_P.to(device),
         place[: len(item_P)].to(device),
         weight_E[batch[INTERACTS].input_id].to(device),
-        log_q_C.to(device),
-        temperature,
+        offset_C.to(device),
+        config.temperature,
     )
