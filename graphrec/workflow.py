@@ -16,11 +16,18 @@ from graphrec.data.sample_store import write_sample_store
 from graphrec.data.splits.hold_out import hold_out as split_of
 from graphrec.data.splits.time import NO_TIME, moment, seconds_of
 from graphrec.data.truth_file import read_truth
+from graphrec.device import resolve_device
 from graphrec.errors import GraphRecError
 from graphrec.export.embeddings import Format, export_embeddings
 from graphrec.models.checkpoint import remove_checkpoint
 from graphrec.progress import Progress, Say, silent, unsaid
 from graphrec.recommender import Device, Recommender
+from graphrec.tune.masked_items import MaskedItems, TuneConfig
+from graphrec.tune.result import Tuning
+from graphrec.tune.sampler import require_optuna
+from graphrec.tune.search import search
+from graphrec.tune.settings_file import check_settings_file, write_settings
+from graphrec.tune.space import space_around
 
 SAMPLE_STORE = Path("data/sample-store")
 RUN = Path("runs/latest")
@@ -66,6 +73,42 @@ def train_run(
     model = Recommender(config, device, cache).fit(train, progress, held_out, checkpoint, say)
     model.save(out)
     return model
+
+
+def tune_settings(
+    dataset: Dataset,
+    config: GraphRecConfig,
+    out: Path,
+    tune: TuneConfig | None = None,
+    only: Sequence[str] = (),
+    run_folder: Path | None = None,
+    hold_out: bool = True,
+    device: Device = "auto",
+    progress: Progress = silent,
+    restart: bool = False,
+    say: Say = unsaid,
+    cache: Path | None = None,
+) -> Tuning:
+    """Search for better settings and write them as YAML that `train` takes.
+
+    What `train` would hold out with the same settings stays shut: the search masks items among those that are left.
+    `only` names the settings to search, `run_folder` keeps the trials (see `trials_of`), so that the same call goes on
+    where it was stopped. Raises GraphRecError as `tune.search.search` does, and where Optuna is not installed.
+    """
+    require_optuna()
+    tune = tune or TuneConfig()
+    check_settings_file(out)  # before minutes of training, not after
+    space = space_around(config, only)
+    train, _, _ = _hold_out(dataset, config, hold_out, say)
+    masked = MaskedItems.of(train, config, tune, resolve_device(device), cache, progress, say)
+    tuning = search(masked, config, tune, space, run_folder or trials_of(out), restart, progress, say)
+    write_settings(tuning, out)
+    return tuning
+
+
+def trials_of(settings: Path) -> Path:
+    """Where the trials behind a file of settings are kept."""
+    return settings.with_suffix(".trials")
 
 
 def checkpoint_of(run: Path) -> Path:

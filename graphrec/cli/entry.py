@@ -14,6 +14,7 @@ from graphrec.cli.export import export
 from graphrec.cli.recall import recall
 from graphrec.cli.search import search
 from graphrec.cli.train import train
+from graphrec.cli.tune import tune
 from graphrec.disk import why_refused
 from graphrec.errors import GraphRecError
 
@@ -23,7 +24,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (demo, check, encode, train, recall, search):
+for command in (demo, check, encode, train, tune, recall, search):
     app.command()(command)
 app.command("eval")(evaluate)
 app.command()(export)
