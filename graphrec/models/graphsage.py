@@ -69,10 +69,10 @@ class GraphSAGE(nn.Module):
         """Before the first step: a user is the mean of their items, in the items' own space, and residuals are small.
 
         So the maps from an item to itself and to its users start as the identity: with random ones q and z would first
-        have to find each other. A mean over many items is mostly what they have in common: where it is large, all users start alike, and the
-        first epochs are spent on telling them apart. So the features' mean over the edges is taken out (by the bias,
-        which training may move), and other biases start at zero. Residuals are normal with deviation .05, and zero
-        for items without an edge, which nothing ever moves.
+        have to find each other. A mean over many items is mostly what they have in common, and where that is large all
+        users start alike: so the features' mean over the edges is taken out (by the bias, which training may move), and
+        other biases start at zero. Residuals are normal with deviation .05, and zero for items without an edge, which
+        nothing ever moves.
         """
         device = self.user_start.device
         mean_F = torch.from_numpy((degree_I / max(1, degree_I.sum())).astype(np.float32) @ x_IF).to(device)
