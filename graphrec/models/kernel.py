@@ -3,8 +3,8 @@
 A ridge on block inner products alone sees every feature for itself. Products say what no sum can ("a comedy *of that
 time*"), a power of a number's bumps narrows or widens how near two numbers must be, and the exponential of an inner
 product of unit rows is the Gaussian kernel of their distance. Each term is positive semi-definite: products and
-non-negative power series of such kernels are (Shawe-Taylor and Cristianini 2004, proposition 3.22), and the bumps'
-inner product is close to a Gaussian, whose every positive power is one again.
+non-negative power series of such kernels are (Shawe-Taylor and Cristianini 2004, proposition 3.22). The wide power of a
+number's bumps is so but nearly: their inner product is close to a Gaussian, whose every positive power is one again.
 """
 
 from collections.abc import Callable, Mapping

@@ -13,8 +13,9 @@ from graphrec.models.ridge import HeadSettings
 
 MAX_LANDMARKS = 2048
 _BLOCK_ROWS = 8192
-_JITTER = 1e-6
-"""Of the mean diagonal: kernels are rank-deficient, and rounding must not make the system indefinite."""
+_JITTERS = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2)
+"""Of the mean diagonal, the first that will do: kernels are rank-deficient, and neither rounding nor the wide power of a
+number's bumps, which is indefinite by a hair, may make the system so."""
 
 
 @dataclass(frozen=True)
@@ -80,11 +81,22 @@ class KernelRidge:
         for part in _slices(len(self.rows)):
             k_BL = self._to_landmarks(self.rows[part])
             system_LL += k_BL.T @ k_BL
-        system_LL[np.diag_indices_from(system_LL)] += _JITTER * max(float(np.trace(system_LL)) / len(system_LL), 1e-12)
-        return scipy.linalg.cholesky(system_LL, lower=True, overwrite_a=True, check_finite=False)
+        return _cholesky(system_LL)
 
     def _to_landmarks(self, items: np.ndarray) -> np.ndarray:
         return self.kernel.values(self.blocks.x_IF[items], self.blocks.x_IF[self.landmarks]).astype(np.float64)
+
+
+def _cholesky(system_LL: np.ndarray) -> np.ndarray:
+    """Its lower factor, with as little added to the diagonal as is needed."""
+    mean_diagonal = max(float(np.trace(system_LL)) / len(system_LL), 1e-12)
+    for jitter in _JITTERS:
+        raised_LL = system_LL + jitter * mean_diagonal * np.eye(len(system_LL))
+        try:
+            return scipy.linalg.cholesky(raised_LL, lower=True, overwrite_a=True, check_finite=False)
+        except scipy.linalg.LinAlgError:
+            continue
+    raise scipy.linalg.LinAlgError("The kernel system is not positive definite.")
 
 
 def _slices(length: int) -> list[slice]:

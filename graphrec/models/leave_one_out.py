@@ -66,7 +66,7 @@ class TunedKernel(nn.Module):
         """As plain numbers."""
         weight_T = self.log_weight_T.detach().exp().tolist()
         names = [term.name for term in self.items.terms]
-        return HeadSettings(weights=dict(zip(names, weight_T, strict=True)), penalty=float(self.log_penalty.exp()))
+        return HeadSettings(weights=dict(zip(names, weight_T, strict=True)), penalty=self.log_penalty.exp().item())
 
 
 @dataclass(frozen=True)
@@ -150,9 +150,9 @@ def tune_kernel_head(
         schedule.step()
     return TunedHead(
         kernel.settings(),
-        popularity_weight=max(0.0, float(mixture.popularity)),
-        fold_in_share=float(torch.sigmoid(mixture.fold_in)),
-        raw_share=float(mixture.raw_share),
+        popularity_weight=max(0.0, mixture.popularity.item()),
+        fold_in_share=torch.sigmoid(mixture.fold_in).item(),
+        raw_share=mixture.raw_share.item(),
     )
 
 

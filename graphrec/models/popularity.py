@@ -52,8 +52,8 @@ def _tuned(items: TuningItems, target_R: torch.Tensor) -> tuple[TunedKernel, np.
         inverse_RR = kernel.inverse()
         error_R = (inverse_RR @ target_R) / inverse_RR.diagonal()
         mean_error = (error_R**2).mean()
-        if float(mean_error) < best_error:
-            best, best_error = (target_R - error_R).detach(), float(mean_error)
+        if mean_error.item() < best_error:
+            best, best_error = (target_R - error_R).detach(), mean_error.item()
             best_state = {name: value.clone() for name, value in kernel.state_dict().items()}
         optimizer.zero_grad()
         mean_error.backward()
