@@ -11,6 +11,7 @@ from graphrec import workflow
 from graphrec.comparison import compare_with
 from graphrec.config import GraphRecConfig
 from graphrec.data.dataset import Dataset
+from graphrec.errors import GraphRecError
 from graphrec.models.graph_model import ModelConfig
 from graphrec.recommender import Recommender
 from graphrec.tune.masked_items import MaskedItems, TuneConfig
@@ -94,6 +95,30 @@ def test_what_train_holds_out_stays_shut(small_dataset, by):
     assert not inner.train.truths
     for truth in {} if by == "auto" else held_out.values():
         assert not np.asarray(learned_UI[truth.user_index_P, truth.item_index_P]).any()
+
+
+class StopError(GraphRecError):
+    """The test has seen what it wanted to see."""
+
+
+@pytest.mark.parametrize("by", ["items", "time", "pairs"])
+def test_it_searches_in_what_train_would_learn_from(small_dataset, monkeypatch, tmp_path, by):
+    seen = []
+
+    def keep(train, *rest: object):
+        seen.append(train.interactions)
+        raise StopError
+
+    monkeypatch.setattr(MaskedItems, "of", keep)
+    monkeypatch.setattr(Recommender, "fit", lambda self, *rest: keep(*rest))
+    config = GraphRecConfig().with_hold_out(by=by)
+    for call in (workflow.tune_settings, workflow.train_run):
+        with pytest.raises(StopError):
+            call(small_dataset, config, tmp_path / "out")
+    searched, learned = seen
+    assert len(searched.user_index_E) < len(small_dataset.interactions.user_index_E)
+    np.testing.assert_array_equal(searched.user_index_E, learned.user_index_E)
+    np.testing.assert_array_equal(searched.item_index_E, learned.item_index_E)
 
 
 def test_a_trial_is_judged_as_an_evaluation_would(small_dataset):

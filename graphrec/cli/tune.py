@@ -39,7 +39,9 @@ def tune(
     settings: SetOption = None,
     only: Annotated[
         list[str] | None,
-        typer.Option(metavar="KEY,KEY", help="Search these settings alone.", show_default=False),
+        typer.Option(
+            metavar="KEY,KEY", help="Search these settings alone; a wrong name lists all.", show_default=False
+        ),
     ] = None,
     measure: Annotated[
         str, typer.Option(help="cold: find the masked items again; cold+warm: masked pairs of the others too.")

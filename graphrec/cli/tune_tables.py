@@ -27,7 +27,7 @@ def print_tuning(console: Console, tuning: Tuning) -> None:
     if tuning.improvements:
         console.print(_improvement_table(tuning))
         console.print(
-            "[dim]95 % intervals over users; the wider one allows for the best of so many trials. Both are optimistic: "
+            "[dim]95 % intervals over users; the wider one is for the best of so many trials. Both are optimistic: "
             "the settings were chosen on these very items, and other seeds are not in them. eval on what training "
             "holds out tells.[/]"
         )
@@ -63,7 +63,8 @@ def _trials_table(tuning: Tuning) -> Table:
 
 def _improvement_table(tuning: Tuning) -> Table:
     table = plain_table("Best - starting settings")
-    for name in ("pool", "difference", "interval", "interval, best of many", "detectable", "users"):
+    best_of = f"best of {len(tuning.trials) - 1}"
+    for name in ("pool", "difference", "interval", best_of, "detectable", "users"):
         table.add_column(name, justify="left" if name == "pool" else "right")
     for one in tuning.improvements:
         table.add_row(

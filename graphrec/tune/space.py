@@ -49,11 +49,13 @@ Dimension = Choice | Range
 
 SPACE: tuple[Dimension, ...] = (
     Choice("model.encoder.dim", (64, 128, 256)),
-    Choice("model.encoder.fanouts", ((10,), (30,), (30, 10))),  # one hop of few or many neighbours, or two hops
+    Choice("model.encoder.fanouts", ((30,), (100,), (30, 10))),  # one hop of some or many neighbours, or two hops
     Choice("model.encoder.residual", (True, False)),  # whether an item with edges learns a vector of its own
+    Choice("model.training.max_epochs", (10, 20, 40)),  # how slowly the learning rate falls
     Range("model.training.temperature", 0.05, 0.5),
+    Choice("model.training.popularity_share", (0.0, 0.5, 1.0)),  # what of popularity the vectors need not learn
     Range("model.training.learning_rate", 5e-4, 1e-2),
-    Range("model.training.target_rate", 0.1, 0.6),
+    Range("model.training.target_rate", 0.1, 0.7),
     Range("model.training.weight_decay", 1e-7, 1e-3),
     Choice("model.tuning.masked_items", (0.1, 0.2, 0.3)),  # masked while the number of epochs is chosen
     Choice("model.raw_dim", (0, 256)),  # without and with the raw block
