@@ -45,6 +45,10 @@ class ProgressBars:
                 bars.update(task, total=max(done, 1), completed=max(done, 1))
 
 
+_TERMS_SHOWN = 5
+"""Of the head's kernel, the weightiest: there may be dozens."""
+
+
 def recommendations_table(table: pd.DataFrame, title: str) -> Table:
     """Ranked items, one row each."""
     several = "user_id" in table and table["user_id"].nunique() > 1
@@ -106,13 +110,15 @@ def plain_table(title: str | None = None) -> Table:
 
 
 def print_choices(console: Console, choices: FittedChoices) -> None:
-    """What training chose on masked items."""
-    weights = ", ".join(f"{name} {value:.3g}" for name, value in choices.head.weights.items())
+    """What training chose inside the training data: epochs on masked items, the head with every item left out."""
+    weights = sorted(choices.head.weights.items(), key=lambda term: -term[1])
+    shown = ", ".join(f"{name} {weight:.3g}" for name, weight in weights[:_TERMS_SHOWN])
+    more = f" and {len(weights) - _TERMS_SHOWN} more" if len(weights) > _TERMS_SHOWN else ""
     console.print(
-        f"Chosen on items masked inside the training data: {choices.epochs} epochs, head weights {escape(weights)}, "
-        f"penalty {choices.head.penalty:.3g}, fold-in {choices.fold_in_share:g}, "
-        f"popularity {choices.popularity_weight:g}, half graph at degree {choices.half_degree:g} "
-        f"(NDCG@20 there {choices.masked_ndcg:.3f}, a validation figure).",
+        f"Chosen inside the training data. On masked items: {choices.epochs} epochs (NDCG@20 there "
+        f"{choices.masked_ndcg:.3f}, a validation figure), half graph at degree {choices.half_degree:g}. With every warm "
+        f"item left out in turn: kernel weights {escape(shown)}{more}, penalty {choices.head.penalty:.3g}; shares "
+        f"{choices.fold_in_share:.2f} fold-in, {choices.raw_share:.2f} raw; popularity {choices.popularity_weight:.2f}.",
         style="dim",
     )
 

@@ -1,5 +1,6 @@
 """Kernel ridge regression onto item vectors, through landmark items where the catalogue is large."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -14,8 +15,8 @@ from graphrec.models.ridge import HeadSettings
 MAX_LANDMARKS = 2048
 _BLOCK_ROWS = 8192
 _JITTERS = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2)
-"""Of the mean diagonal, the first that will do: kernels are rank-deficient, and neither rounding nor the wide power of a
-number's bumps, which is indefinite by a hair, may make the system so."""
+"""Of the mean diagonal, the first that will do: kernels are rank-deficient, and neither rounding nor the wide power of
+a number's bumps, which is indefinite by a hair, may make the system so."""
 
 
 @dataclass(frozen=True)
@@ -46,15 +47,15 @@ class KernelRidge:
     def coefficients(self, y_RT: np.ndarray) -> np.ndarray:
         """α (L, T), float32, for targets aligned with `rows`."""
         moments_LT = np.zeros((len(self.landmarks), y_RT.shape[1]))
-        for part in _slices(len(self.rows)):
-            moments_LT += self._to_landmarks(self.rows[part]).T @ y_RT[part].astype(np.float64)
+        for part, k_BL in self._row_blocks():
+            moments_LT += k_BL.T @ y_RT[part].astype(np.float64)
         return scipy.linalg.cho_solve((self._lower_LL, True), moments_LT, check_finite=False).astype(np.float32)
 
     def predict(self, coefficients_LT: np.ndarray) -> np.ndarray:
         """f of every item of the catalogue, (I, T) float32."""
         # In blocks of fixed size: the same item gets the same bits whatever else is asked for.
         parts = [
-            self._to_landmarks(np.arange(len(self.blocks.x_IF))[part]).astype(np.float32) @ coefficients_LT
+            self.to_landmarks(np.arange(len(self.blocks.x_IF))[part]).astype(np.float32) @ coefficients_LT
             for part in _slices(len(self.blocks.x_IF))
         ]
         return np.concatenate(parts)
@@ -62,8 +63,8 @@ class KernelRidge:
     def sums(self, items_BI: sp.csr_matrix) -> np.ndarray:
         """Σ_j k(j, landmarks) over the items j of each row that are among `rows`, (B, L) float64."""
         sum_BL = np.zeros((items_BI.shape[0], len(self.landmarks)))
-        for part in _slices(len(self.rows)):
-            sum_BL += items_BI[:, self.rows[part]] @ self._to_landmarks(self.rows[part])
+        for part, k_BL in self._row_blocks():
+            sum_BL += items_BI[:, self.rows[part]] @ k_BL
         return sum_BL
 
     @cached_property
@@ -76,14 +77,24 @@ class KernelRidge:
 
     @cached_property
     def _lower_LL(self) -> np.ndarray:
-        k_LL = self._to_landmarks(self.landmarks)
-        system_LL = self.penalty * (k_LL + k_LL.T) / 2
-        for part in _slices(len(self.rows)):
-            k_BL = self._to_landmarks(self.rows[part])
+        system_LL = self.penalty * (self._k_LL + self._k_LL.T) / 2
+        for _, k_BL in self._row_blocks():
             system_LL += k_BL.T @ k_BL
         return _cholesky(system_LL)
 
-    def _to_landmarks(self, items: np.ndarray) -> np.ndarray:
+    @cached_property
+    def _k_LL(self) -> np.ndarray:
+        return self.to_landmarks(self.landmarks)
+
+    def _row_blocks(self) -> Iterator[tuple[slice, np.ndarray]]:
+        if len(self.rows) == len(self.landmarks):  # few enough to be kept
+            yield slice(None), self._k_LL
+            return
+        for part in _slices(len(self.rows)):
+            yield part, self.to_landmarks(self.rows[part])
+
+    def to_landmarks(self, items: np.ndarray) -> np.ndarray:
+        """k of these items with every landmark, (items, L) float64: times coefficients, it is their f."""
         return self.kernel.values(self.blocks.x_IF[items], self.blocks.x_IF[self.landmarks]).astype(np.float64)
 
 

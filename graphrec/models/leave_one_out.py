@@ -25,6 +25,8 @@ _USERS_PER_STEP = 1000
 _LEARNING_RATE = 0.15
 _START_PENALTY = 2.7
 _START_CONSTANT = 0.14
+_FEWEST_SCHEDULED = 6
+"""With fewer the schedule would have no step to warm up in."""
 _TINY = 1e-9
 
 
@@ -135,7 +137,9 @@ def tune_kernel_head(
     kernel, mixture = TunedKernel(items), _Mixture(teacher is not None, may_have_raw)
     parameters = [*kernel.parameters(), *mixture.parameters()]
     optimizer = torch.optim.Adam(parameters, lr=_LEARNING_RATE, betas=(0.8, 0.95))
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, _LEARNING_RATE, total_steps=max(steps, 4), pct_start=0.2)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, _LEARNING_RATE, total_steps=max(steps, _FEWEST_SCHEDULED), pct_start=0.2
+    )
     popularity_R = torch.from_numpy(left_out_popularity_R)
     batches = _UserBatches(matrix_UI, items.rows, steps, seed)
     for users, seen_BR, degree_B in progress(batches, description):

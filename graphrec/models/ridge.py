@@ -54,15 +54,6 @@ class RidgeSystem:
         scale_F[-1] = 1
         return scale_F
 
-    def whitener(self, settings: HeadSettings) -> np.ndarray:
-        """W (F, F), float64, with W Wᵀ = S (S G S + λ I)⁻¹ S: `design(items) @ W` has that ridge's inner products."""
-        scale_F = self.scale(settings)
-        system = self.gram_FF * np.outer(scale_F, scale_F)
-        system[np.diag_indices_from(system)] += settings.penalty
-        lower_FF = scipy.linalg.cholesky(system, lower=True, overwrite_a=True, check_finite=False)
-        inverse_FF = scipy.linalg.solve_triangular(lower_FF, np.diag(scale_F), lower=True, check_finite=False)
-        return np.ascontiguousarray(inverse_FF.T)
-
     def inverse_times(self, right_FT: np.ndarray, settings: HeadSettings) -> np.ndarray:
         """S (S G S + λ I)⁻¹ S · right, float64, with G the Gram matrix and S the diagonal of `scale`.
 

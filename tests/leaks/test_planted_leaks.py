@@ -235,10 +235,10 @@ def users_are_encoded_from_cold_items_too(monkeypatch, shop):
 def degrees_are_standardised_over_all_items(monkeypatch, shop):
     fit = Popularity.fit
 
-    def leaky(system, degree_I):
+    def leaky(blocks, items, degree_I, seed):
         log_degree_I = np.log1p(degree_I)
         of_all_I = (log_degree_I - log_degree_I.mean()) / log_degree_I.std()
-        return replace(fit(system, degree_I), observed_I=of_all_I.astype(np.float32))
+        return replace(fit(blocks, items, degree_I, seed), observed_I=of_all_I.astype(np.float32))
 
     monkeypatch.setattr(Popularity, "fit", leaky)
 

@@ -118,19 +118,19 @@ def test_a_fit_killed_within_an_epoch_goes_on_from_its_beginning(fit, path, monk
 
 
 def test_a_fit_killed_while_it_tunes_searches_no_further(fit, path, monkeypatch):
-    tune_head = graph_model.tune_head
+    tune_kernel_head = graph_model.tune_kernel_head
 
     def dying(*_: object):
         raise Killed
 
-    monkeypatch.setattr(graph_model, "tune_head", dying)
+    monkeypatch.setattr(graph_model, "tune_kernel_head", dying)
     with pytest.raises(Killed):
         fit(path)
-    monkeypatch.setattr(graph_model, "tune_head", tune_head)
+    monkeypatch.setattr(graph_model, "tune_kernel_head", tune_kernel_head)
     said: list[str] = []
     resumed = fit(path, say=said.append)
     assert_same(resumed, fit())
-    assert said == [f"Resuming at the end of the search ({path})."]
+    assert said == [f"Resuming at the end of the training on everything ({path})."]
 
 
 def test_a_search_that_stops_early_stops_there_again(fit, path, kill_after, small_config, monkeypatch):

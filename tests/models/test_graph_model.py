@@ -158,40 +158,48 @@ def test_the_choices_say_which_epoch_was_best(taste_model, small_config):
     choices = taste_model.choices
     assert choices.epochs == int(np.argmax(choices.ndcg_by_epoch)) + 1
     assert len(choices.ndcg_by_epoch) <= small_config.training.max_epochs
-    assert choices.masked_ndcg >= max(choices.ndcg_by_epoch) - 0.2
-    assert set(choices.head.weights) == {"hint", "noise"}
+    assert choices.masked_ndcg == max(choices.ndcg_by_epoch)
+
+
+def test_the_choices_say_what_was_tuned(taste_model):
+    choices = taste_model.choices
+    assert set(choices.head.weights) == {"hint", "noise", "exp(hint)", "exp(noise)", "constant"}
+    assert choices.head.weights["hint"] > choices.head.weights["noise"] > 0
+    assert 0 < choices.fold_in_share < 1
+    assert 0 < choices.raw_share < 1
+    assert type(choices).from_json(choices.to_json()) == choices
 
 
 def test_patience_ends_the_search_and_the_best_epoch_is_what_counts(fit, small_config, monkeypatch):
-    """Every epoch is worse than the one before: the first is tuned on, and all data is trained on for one epoch."""
+    """Every epoch is worse than the one before: the first is kept, and all data is trained on for one epoch."""
     falling = iter(1 - np.arange(100) / 100)
     monkeypatch.setattr(graph_model.MaskedSearch, "_ndcg", lambda *arguments: next(falling))
-    judged, tuned_on, epochs = [], [], []
-    judge, score, train = graph_model.MaskedSearch.judge, graph_model.MaskedSearch.score, graph_model.train_encoder
+    judged, kept, epochs = [], [], []
+    search, train = graph_model.MaskedSearch, graph_model.train_encoder
+    judge, best_half_degree = search.judge, search.best_half_degree
 
     def spy_judge(self, encoder, patience):
         judged.append(encoder.encode(self.graph, self.system.x_IF))
         return judge(self, encoder, patience)
 
-    def spy_score(self, *arguments: Any):
-        tuned_on.append(self.best)
-        return score(self, *arguments)
+    def spy_half_degree(self):
+        kept.append(self.best)
+        return best_half_degree(self)
 
     def spy_train(graph, x_IF, shape, training, num_epochs, *arguments: Any, **more: Any):
         epochs.append(num_epochs)
         return train(graph, x_IF, shape, training, num_epochs, *arguments, **more)
 
-    monkeypatch.setattr(graph_model.MaskedSearch, "judge", spy_judge)
-    monkeypatch.setattr(graph_model.MaskedSearch, "score", spy_score)
+    monkeypatch.setattr(search, "judge", spy_judge)
+    monkeypatch.setattr(search, "best_half_degree", spy_half_degree)
     monkeypatch.setattr(graph_model, "train_encoder", spy_train)
     training = small_config.training.model_copy(update={"max_epochs": 30, "patience": 3})
     choices = fit(config=small_config.model_copy(update={"training": training})).choices
     assert choices.epochs == 1
     assert len(choices.ndcg_by_epoch) == len(judged) == 4
     assert epochs == [30, 1]
-    assert tuned_on
-    for encoded in tuned_on:
-        np.testing.assert_array_equal(encoded.q_UD, judged[0].q_UD)
+    (encoded,) = kept
+    np.testing.assert_array_equal(encoded.q_UD, judged[0].q_UD)
     assert not np.array_equal(judged[0].q_UD, judged[3].q_UD)
 
 
