@@ -116,9 +116,10 @@ def print_choices(console: Console, choices: FittedChoices) -> None:
     more = f" and {len(weights) - _TERMS_SHOWN} more" if len(weights) > _TERMS_SHOWN else ""
     console.print(
         f"Chosen inside the training data. On masked items: {choices.epochs} epochs (NDCG@20 there "
-        f"{choices.masked_ndcg:.3f}, a validation figure), half graph at degree {choices.half_degree:g}. With every warm "
-        f"item left out in turn: kernel weights {escape(shown)}{more}, penalty {choices.head.penalty:.3g}; shares "
-        f"{choices.fold_in_share:.2f} fold-in, {choices.raw_share:.2f} raw; popularity {choices.popularity_weight:.2f}.",
+        f"{choices.masked_ndcg:.3f}, a validation figure), half graph at degree {choices.half_degree:g}. With every "
+        f"warm item left out in turn: kernel weights {escape(shown)}{more}, penalty {choices.head.penalty:.3g}; "
+        f"shares {choices.fold_in_share:.2f} fold-in, {choices.raw_share:.2f} raw; "
+        f"popularity {choices.popularity_weight:.2f}.",
         style="dim",
     )
 

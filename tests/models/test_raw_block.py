@@ -2,17 +2,22 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
+from graphrec.features.blocks import FeatureBlocks
+from graphrec.models.kernel_ridge import KernelRidge
 from graphrec.models.raw_block import RawBlock, join_queries, join_vectors, sum_of_items
-from graphrec.models.ridge import HeadSettings, RidgeSystem
+from graphrec.models.ridge import HeadSettings
 
-SETTINGS = HeadSettings(weights={"a": 2.0, "b": 0.5}, penalty=3.0)
+SETTINGS = HeadSettings(weights={"a": 2.0, "b": 0.5, "exp(a)": 0.4, "exp(b)": 0.0, "constant": 0.1}, penalty=3.0)
+COLUMNS = {"a": slice(0, 4), "b": slice(4, 7)}
 
 
 @pytest.fixture
 def system():
     """40 items with two blocks of 4 and 3 features; the last ten are cold."""
-    x_IF = np.random.default_rng(0).normal(size=(40, 7)).astype(np.float32)
-    return RidgeSystem(x_IF, {"a": slice(0, 4), "b": slice(4, 7)}, np.arange(30))
+    x_IF = np.random.default_rng(0).normal(size=(40, 7))
+    for block in COLUMNS.values():
+        x_IF[:, block] /= np.linalg.norm(x_IF[:, block], axis=1, keepdims=True)
+    return KernelRidge.of(FeatureBlocks(x_IF.astype(np.float32), COLUMNS), np.arange(30), SETTINGS, seed=0)
 
 
 @pytest.fixture
@@ -25,17 +30,17 @@ def matrix():
 
 
 def ridge_scores(system, matrix_UI):
-    """The ridge prediction of every item for every user, from the textbook: interactions × coefficients."""
-    scale_F = np.sqrt([2.0] * 4 + [0.5] * 3 + [1.0])
-    x_IF = system.design(np.arange(40)).astype(np.float64) * scale_F
-    warm_RF, seen_UR = x_IF[:30], (matrix_UI[:, :30].toarray() > 0).astype(np.float64)
-    coefficients_FU = np.linalg.solve(warm_RF.T @ warm_RF + 3.0 * np.eye(8), warm_RF.T @ seen_UR.T)
-    return (x_IF @ coefficients_FU).T
+    """The kernel ridge's prediction of every item for every user, from the textbook: K (K + λI)⁻¹ y."""
+    x_IF = system.blocks.x_IF.astype(np.float64)
+    a_II, b_II = (x_IF[:, block] @ x_IF[:, block].T for block in COLUMNS.values())
+    k_II = 2.0 * a_II + 0.5 * b_II + 0.4 * np.exp(3 * (a_II - 1)) + 0.1
+    seen_UR = (matrix_UI[:, :30].toarray() > 0).astype(np.float64)
+    return (k_II[:, :30] @ np.linalg.solve(k_II[:30, :30] + 3.0 * np.eye(30), seen_UR.T)).T
 
 
 def test_the_sum_of_raw_vectors_scores_as_the_ridge_on_raw_interactions(system, matrix):
-    raw = RawBlock.fit(system, matrix, SETTINGS, share=0.5, dim=100, seed=0)
-    assert raw.vectors_IR.shape == (40, 8)
+    raw = RawBlock.fit(system, matrix, share=0.5, dim=100, seed=0)
+    assert raw.vectors_IR.shape == (40, 30)
     score_UI = sum_of_items(matrix, raw.vectors_IR) @ raw.vectors_IR.T
     np.testing.assert_allclose(score_UI, ridge_scores(system, matrix), atol=1e-4)
 
@@ -43,16 +48,18 @@ def test_the_sum_of_raw_vectors_scores_as_the_ridge_on_raw_interactions(system, 
 def test_fewer_numbers_lose_nothing_where_the_users_span_no_more(system, matrix):
     """Users with the same three items span one direction: one number per item says all about them."""
     alike = sp.csr_matrix(np.tile(matrix[0].toarray(), (25, 1)))
-    raw = RawBlock.fit(system, alike, SETTINGS, share=0.5, dim=1, seed=0)
+    raw = RawBlock.fit(system, alike, share=0.5, dim=1, seed=0)
     assert raw.vectors_IR.shape == (40, 1)
     score_UI = sum_of_items(alike, raw.vectors_IR) @ raw.vectors_IR.T
     np.testing.assert_allclose(score_UI, ridge_scores(system, alike), atol=1e-4)
 
 
 def test_raw_vectors_of_cold_items_change_no_others(system, matrix):
-    other = RidgeSystem(system.x_IF.copy(), system.columns, system.rows)
-    other.x_IF[35] *= -2
-    one, two = (RawBlock.fit(each, matrix, SETTINGS, 0.5, 5, 0).vectors_IR for each in (system, other))
+    changed_IF = system.blocks.x_IF.copy()
+    changed_IF[35] *= -1
+    other = KernelRidge.of(FeatureBlocks(changed_IF, COLUMNS), system.rows, SETTINGS, seed=0)
+    one, two = (RawBlock.fit(each, matrix, 0.5, 5, 0).vectors_IR for each in (system, other))
+    assert one.shape == (40, 5)
     np.testing.assert_array_equal(np.delete(one, 35, axis=0), np.delete(two, 35, axis=0))
     assert not np.array_equal(one[35], two[35])
 
@@ -64,7 +71,7 @@ def test_an_item_counts_once_however_often_it_was_touched(matrix):
 
 
 def test_a_share_of_zero_leaves_no_trace(system, matrix):
-    raw = RawBlock.fit(system, matrix, SETTINGS, share=0.0, dim=100, seed=0)
+    raw = RawBlock.fit(system, matrix, share=0.0, dim=100, seed=0)
     assert raw.vectors_IR.shape == (40, 0)
     learned_BD = np.random.default_rng(3).normal(size=(25, 5)).astype(np.float32)
     raw_BR = raw.scale.search_query(sum_of_items(matrix, raw.vectors_IR), 0, True)
@@ -83,7 +90,7 @@ def test_a_joined_score_is_the_sum_of_its_parts():
 
 
 def test_a_user_without_items_has_no_raw_query(system, matrix):
-    raw = RawBlock.fit(system, matrix, SETTINGS, share=0.5, dim=100, seed=0)
+    raw = RawBlock.fit(system, matrix, share=0.5, dim=100, seed=0)
     query_UR = raw.scale.query(sum_of_items(matrix, raw.vectors_IR), 0)
     assert not query_UR[24].any()
     assert query_UR[:24, :-1].any(axis=1).all()
