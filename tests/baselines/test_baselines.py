@@ -9,9 +9,9 @@ from graphrec.baselines.modalities import even_modalities
 from graphrec.baselines.popularity import Popularity
 from graphrec.baselines.random import Random
 from graphrec.features.blocks import FeatureBlocks
+from graphrec.models.kernel import Kernel, terms_of
 
 USERS, ITEMS = np.arange(45), np.arange(30)
-from graphrec.models.kernel import Kernel, terms_of
 
 
 def dense_scores(lists):
