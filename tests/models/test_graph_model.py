@@ -170,7 +170,7 @@ def test_the_choices_say_what_was_tuned(taste_model):
     assert type(choices).from_json(choices.to_json()) == choices
 
 
-def test_patience_ends_the_search_and_the_best_epoch_is_what_counts(fit, small_config, monkeypatch):
+def test_patience_ends_the_search_and_the_best_epoch_is_what_counts(fit, taste_world, small_config, monkeypatch):
     """Every epoch is worse than the one before: the first is kept, and all data is trained on for one epoch."""
     falling = iter(1 - np.arange(100) / 100)
     monkeypatch.setattr(graph_model.MaskedSearch, "_ndcg", lambda *arguments: next(falling))
@@ -179,7 +179,7 @@ def test_patience_ends_the_search_and_the_best_epoch_is_what_counts(fit, small_c
     judge, best_half_degree = search.judge, search.best_half_degree
 
     def spy_judge(self, encoder, patience):
-        judged.append(encoder.encode(self.graph, self.system.x_IF))
+        judged.append(encoder.encode(self.graph, self.head.blocks.x_IF))
         return judge(self, encoder, patience)
 
     def spy_half_degree(self):
