@@ -125,7 +125,9 @@ class TwoTowers(VectorBaseline):
             for _ in progress(range(self.epochs_), "Training two towers"):
                 training.epoch()
         self.user_UD_, item_ID = training.vectors()
-        term_I = popularity_terms(inputs.blocks, degree_I, inputs.seed).observed_I if self.may_use_popularity else 0 * degree_I
+        term_I = np.zeros(len(degree_I), dtype=np.float32)
+        if self.may_use_popularity:
+            term_I = popularity_terms(inputs.blocks, degree_I, inputs.seed).observed_I
         self.vectors_ = with_popularity(item_ID, term_I)
         self.scale_ = QueryScale.fit(self.user_vectors(sample_users(matrix_UI, inputs.seed)), item_ID[warm])
 

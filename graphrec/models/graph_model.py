@@ -200,7 +200,6 @@ def _choose_epochs(
         masked,
         blocks,
         new_encoder(len(blocks.x_IF), blocks.x_IF.shape[1], config.encoder, seed, device),
-        config.raw_dim,
     )
     train_encoder(
         search.graph, blocks.x_IF, config.encoder, config.training, config.training.max_epochs, seed, device,

@@ -20,7 +20,7 @@ def test_two_classes_by_hand():
     """Scores 2 and 1 at temperature 0.5: logits 4 - log 0.5 and 2 - log 0.25."""
     q, z = torch.tensor([[1.0, 0.0]]), torch.tensor([[2.0, 5.0], [1.0, 7.0]])
     log_q = torch.log(torch.tensor([0.5, 0.25]))
-    loss = sampled_softmax(q, z, torch.tensor([0]), torch.tensor([1]), torch.tensor([3.0]), log_q, 0.5)
+    loss = sampled_softmax(q, z, torch.tensor([0]), torch.tensor([1]), torch.tensor([3.0]), -log_q, 0.5)
     right, wrong = math.exp(2) / 0.25, math.exp(4) / 0.5
     assert loss.item() == pytest.approx(-math.log(right / (right + wrong)), rel=1e-5)
 
@@ -51,7 +51,7 @@ def test_with_the_correction_a_samples_partition_is_right_on_average(scores):
 
     def partition(drawn, log_q):
         nothing = torch.tensor([0])
-        loss = sampled_softmax(q, z[drawn], nothing, nothing, torch.ones(1), log_q[drawn], 1.0)
+        loss = sampled_softmax(q, z[drawn], nothing, nothing, torch.ones(1), -log_q[drawn], 1.0)
         return torch.exp(loss + (q @ z[0])[0] - log_q[0]).item()
 
     samples = [torch.nonzero(torch.rand(11, generator=generator) < inclusion).flatten() for _ in range(3000)]

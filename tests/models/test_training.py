@@ -184,3 +184,35 @@ def test_looking_at_the_encoder_between_epochs_does_not_change_it(graph, x_IF):
 def test_training_without_residuals_works(graph, x_IF):
     encoder = train(graph, x_IF, shape=GraphSAGEConfig(dim=5, residual=False), num_epochs=1)
     assert encoder.residual is None
+
+
+def test_the_learning_rate_falls_to_zero_along_half_a_cosine(graph, x_IF, monkeypatch):
+    rates, step = [], torch.optim.Adam.step
+
+    def spy(self, *arguments):
+        rates.append(self.param_groups[0]["lr"])
+        return step(self, *arguments)
+
+    monkeypatch.setattr(torch.optim.Adam, "step", spy)
+    train(graph, x_IF, num_epochs=2)  # of the three that the schedule is made for
+    done_S = np.arange(len(rates)) / (len(rates) / 2 * 3)
+    np.testing.assert_allclose(rates, 0.02 * (1 + np.cos(np.pi * done_S)) / 2)
+
+
+def test_a_share_of_log_popularity_stands_in_the_scores(graph, x_IF, monkeypatch):
+    """The same seed draws the same batches: only the offsets differ, by the share of the items' log-degrees."""
+    offsets = {}
+    for share in (0.0, 0.7):
+        seen = offsets[share] = []
+
+        def spy(q_BD, z_CD, user_P, class_P, weight_P, offset_C, temperature, seen=seen):
+            seen.append(offset_C.clone())
+            return sampled_softmax(q_BD, z_CD, user_P, class_P, weight_P, offset_C, temperature)
+
+        monkeypatch.setattr(training, "sampled_softmax", spy)
+        train(graph, x_IF, config=QUICK.model_copy(update={"popularity_share": share}), num_epochs=1)
+    log_degree_W = np.log(graph.item_degree[graph.item_degree > 0])
+    for plain_C, shifted_C in zip(offsets[0.0], offsets[0.7], strict=True):
+        popularity_C = ((shifted_C - plain_C) / 0.7).numpy()
+        assert np.abs(popularity_C[:, None] - log_degree_W).min(axis=1).max() < 1e-4
+        assert (shifted_C - plain_C).std() > 0.1
