@@ -64,7 +64,9 @@ def mean_of_inputs(encoder, graph, x_IF):
     def unit(x_ND):
         return x_ND / np.maximum(np.linalg.norm(x_ND, axis=1, keepdims=True), 1e-12)
 
-    return Encoded(unit(start_ID), unit(mean_UD), start_ID[None], np.ones(len(mean_UD), dtype=np.float32))
+    return Encoded(
+        unit(start_ID), unit(mean_UD).astype(np.float32), start_ID[None], np.ones(len(mean_UD), dtype=np.float32)
+    )
 
 
 def test_each_user_gets_a_ranked_list_with_titles_degrees_and_sources(fitted, users):
