@@ -137,7 +137,7 @@ def pass_through(encoder):
 
 
 def test_queries_are_the_layers_output_and_not_the_mean_of_the_content(taste_world, taste_model):
-    """Known answer: with the layers replaced by the identity a query *is* the mean content, where training starts; trained, it has moved."""
+    """With the layers replaced by the identity a query *is* the mean content, as it was at the start; trained, it is not."""
     graph = InteractionGraph.from_interactions(taste_world.split.train.interactions)
     x_IF, encoder = taste_world.blocks.x_IF, taste_model.encoder
     trained = encoder.encode(graph, x_IF)
@@ -172,7 +172,7 @@ def test_a_new_encoder_starts_without_residuals():
 
 
 def test_a_user_starts_as_the_mean_of_their_items_with_nothing_in_common(graph, x_IF):
-    """By hand: the residuals are small and zero for items without an edge; features count less their mean over edges."""
+    """By hand: residuals are small, and zero for items without an edge; features count less their mean over edges."""
     shifted_IF = x_IF + 3
     encoder = GraphSAGE(graph.num_items, x_IF.shape[1], GraphSAGEConfig(dim=5))
     encoder.start_from(shifted_IF, graph.item_degree, seed=0)

@@ -189,9 +189,9 @@ def test_training_without_residuals_works(graph, x_IF):
 def test_the_learning_rate_falls_to_zero_along_half_a_cosine(graph, x_IF, monkeypatch):
     rates, step = [], torch.optim.Adam.step
 
-    def spy(self, *arguments):
+    def spy(self, closure=None):
         rates.append(self.param_groups[0]["lr"])
-        return step(self, *arguments)
+        return step(self, closure)
 
     monkeypatch.setattr(torch.optim.Adam, "step", spy)
     train(graph, x_IF, num_epochs=2)  # of the three that the schedule is made for
