@@ -137,7 +137,7 @@ def pass_through(encoder):
 
 
 def test_queries_are_the_layers_output_and_not_the_mean_of_the_content(taste_world, taste_model):
-    """With the layers replaced by the identity a query *is* the mean content, as it was at the start; trained, it is not."""
+    """With the identity for layers a query *is* the mean content, as it was at the start; trained, it is not."""
     graph = InteractionGraph.from_interactions(taste_world.split.train.interactions)
     x_IF, encoder = taste_world.blocks.x_IF, taste_model.encoder
     trained = encoder.encode(graph, x_IF)
