@@ -176,7 +176,7 @@ def _teacher(
 ) -> LearnedTeacher:
     z_ID, folded_ID = alike_scaled(encoded.z_ID, folded_ID, encoded.q_UD[graph.user_degree > 0], warm)
     message_ID = encoder.messages(encoded)
-    adjacency = graph.items_of_user.matrix()
+    adjacency = graph.items_of_user.matrix(weighted=False)  # as GraphSAGE's mean
     mean_UD = (adjacency @ message_ID) / np.maximum(np.diff(adjacency.indptr), 1)[:, None]
     assert encoded.length_U is not None  # it was encoded just now
     return LearnedTeacher(encoded.q_UD, encoded.length_U, message_ID, mean_UD.astype(np.float32), z_ID, folded_ID)

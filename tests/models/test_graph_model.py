@@ -211,3 +211,14 @@ def test_too_few_interactions_are_refused_in_one_line(as_dataset, num_users, num
     with pytest.raises(GraphRecError, match=f"{num_items} items.*{num_users} users") as caught:
         fit_graph_model(train, blocks, small_config)
     assert "\n" not in str(caught.value)
+
+
+def test_what_the_head_is_told_of_users_is_what_graphsage_made_of_their_items(graph, x_IF, make_encoder):
+    """With one layer a user's vector before normalising is the mean of their items' messages and a constant."""
+    encoder = make_encoder()
+    encoded = encoder.encode(graph, x_IF)
+    warm = np.flatnonzero(graph.item_degree)
+    teacher = graph_model._teacher(encoder, encoded, encoded.z_ID, graph, warm)
+    known_U = graph.user_degree > 0
+    constant_UD = (encoded.q_UD * encoded.length_U[:, None] - teacher.mean_UD)[known_U]
+    np.testing.assert_allclose(constant_UD, np.broadcast_to(constant_UD[0], constant_UD.shape), atol=1e-4)
