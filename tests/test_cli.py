@@ -301,7 +301,7 @@ def test_the_demo_goes_the_whole_way(graphrec, small_store, monkeypatch):
     code, out, err = graphrec("demo")
     assert code == 0, err
     shown = " ".join((out + err).split())
-    parts = "sample-store: 120 items", "small CLIP has seen drawn pictures only", "Chosen on items masked", "cold pool"
+    parts = "sample-store: 120 items", "small CLIP has seen drawn pictures only", "Chosen inside the training data", "cold pool"
     for part in (*parts, "graph - content"):
         assert part in shown
     read_manifest(Path("runs/latest"))

@@ -148,6 +148,6 @@ def test_numbers_read_as_python_reads_them_or_not_at_all(values):
             assert not wrong
             assert np.isnan(number)
         elif not wrong:
-            assert number == pytest.approx(float(text), rel=1e-12)
+            assert number == pytest.approx(float(text.strip()), rel=1e-12)
         else:
             assert np.isnan(number)

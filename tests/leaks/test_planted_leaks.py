@@ -97,7 +97,7 @@ def the_graph_leads_from_cold_items_to_users_only(monkeypatch, shop):
     monkeypatch.setattr(InteractionGraph, "item_degree", degree)
 
 
-@plant("edges into items", "negatives")  # negatives are drawn among the items with a user
+@plant("edges into items", "negatives", "trained vectors")  # what has a user may be drawn, and starts with a residual
 def the_graph_leads_from_users_to_cold_items_only(monkeypatch, shop):
     build = InteractionGraph.from_interactions
 
