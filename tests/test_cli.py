@@ -301,8 +301,8 @@ def test_the_demo_goes_the_whole_way(graphrec, small_store, monkeypatch):
     code, out, err = graphrec("demo")
     assert code == 0, err
     shown = " ".join((out + err).split())
-    parts = "sample-store: 120 items", "small CLIP has seen drawn pictures only", "Chosen inside the training data", "cold pool"
-    for part in (*parts, "graph - content"):
+    parts = "sample-store: 120 items", "small CLIP has seen drawn pictures only", "Chosen inside the training data"
+    for part in (*parts, "cold pool", "graph - content"):
         assert part in shown
     read_manifest(Path("runs/latest"))
     user = re.search(r"graphrec recall --user (\S+)", shown)[1]
