@@ -68,6 +68,7 @@ class Content(VectorBaseline):
         head = KernelRidge.of(blocks, warm, tuned.settings, inputs.seed)
         self.x_IL_ = head.predict(head.whitener_LL.astype(np.float32))
         self.vectors_ = with_popularity(self.x_IL_, popularity.observed_I)
+        self.x_IL_ = self.vectors_[:, :-1]  # a view: the vectors are as wide as the landmarks are many
         self.scale_ = QueryScale.fit(self.user_vectors(sample_users(self.matrix_, inputs.seed)), self.x_IL_[warm])
 
     def knowing(self, known_UI: sp.csr_matrix) -> Self:

@@ -1,9 +1,10 @@
 """Every baseline by the name it has in a table.
 
 One tuning budget for all: an arm with settings scores a starting point and at most `tuning.tries` others on the same
-masked split, by NDCG@20 on the masked items where it sees features (content, ease-content, the two-tower arms,
-mf-content), on masked pairs of warm items where it does not (item-knn, als, ease, lightgcn). Arms whose try is a whole
+masked split, by NDCG@20 on the masked items where it sees features (ease-content, the two-tower arms, mf-content), on
+masked pairs of warm items where it does not (item-knn, als, ease, lightgcn). Arms whose try is a whole
 training take fewer: mf-content 20, the two-tower arms 6, lightgcn 4 (`MOST_TRIES` in their files).
+Content takes `tuning.steps` gradient steps instead, as the graph arm's head does.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Searching small spaces of settings: every tuned baseline gets the same number of tries."""
+"""Searching small spaces of settings: a budget of tries, the same for all but the arms that train anew each time."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -68,7 +68,7 @@ def coordinate_search(
     """Score `start` and at most `tries` others: each move in turn proposes changes of the best settings so far.
 
     Ends early where a whole round of moves brought nothing better. For spaces too wide for random tries, such as one
-    weight per feature block; the head of the content and graph arms is tuned in the same way.
+    weight per feature block.
     """
     trials = [_tried(start, score)]
     steps = iter(progress(range(tries), description))

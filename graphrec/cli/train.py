@@ -91,10 +91,10 @@ def _asked(hold_out: str) -> dict[str, Any]:
     if slash and fold.isdecimal() and num_folds.isdecimal():
         return {"by": "fold", "fold": int(fold), "num_folds": int(num_folds), "date": None}
     try:
-        datetime.fromisoformat(hold_out)
+        date = datetime.fromisoformat(hold_out)
     except ValueError:
         raise typer.BadParameter(
             f"expected {', '.join(_WAYS)}, a fold such as 1/5, a date such as 2024-05-31, or none; got {hold_out!r}",
             param_hint="--hold-out",
         ) from None
-    return {"by": "time", "date": hold_out}
+    return {"by": "time", "date": date}

@@ -13,7 +13,7 @@ _USERS = 256
 
 
 def trained_vectors(evidence: Evidence) -> str | None:
-    """An item's residual starts at zero and moves when training touches it, as a target, neighbour or negative."""
+    """A cold item's residual starts at zero and moves when training touches it: as a target, neighbour or negative."""
     if evidence.model is None or evidence.model.encoder.residual is None:
         return None
     residual = evidence.model.encoder.residual

@@ -91,7 +91,7 @@ class LearnedTeacher:
 
 @dataclass(frozen=True)
 class TunedHead:
-    """What was found: the kernel, and how the parts of the score are mixed."""
+    """What was found: the kernel, and how the parts of the score are mixed where the learned part is scaled by z's."""
 
     settings: HeadSettings
     popularity_weight: float
@@ -136,7 +136,7 @@ def tune_kernel_head(
     """
     kernel, mixture = TunedKernel(items), _Mixture(teacher is not None, may_have_raw)
     parameters = [*kernel.parameters(), *mixture.parameters()]
-    optimizer = torch.optim.Adam(parameters, lr=_LEARNING_RATE, betas=(0.8, 0.95))
+    optimizer = torch.optim.Adam(parameters, lr=_LEARNING_RATE, betas=(0.95, 0.95))  # the schedule moves the first
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, _LEARNING_RATE, total_steps=max(steps, _FEWEST_SCHEDULED), pct_start=0.2
     )
@@ -152,12 +152,12 @@ def tune_kernel_head(
         ((on + off) / 2).backward()
         optimizer.step()
         schedule.step()
-    return TunedHead(
-        kernel.settings(),
-        popularity_weight=max(0.0, mixture.popularity.item()),
-        fold_in_share=torch.sigmoid(mixture.fold_in).item(),
-        raw_share=mixture.raw_share.item(),
-    )
+    popularity_weight, raw_share = max(0.0, mixture.popularity.item()), mixture.raw_share.item()
+    if teacher is not None:
+        # What is served is scaled by the teacher's deviation, and what a head predicts varies less than its teacher.
+        learned = (1 - raw_share) / _shrinkage(kernel, mixture, teacher, batches)
+        popularity_weight, raw_share = popularity_weight / (learned + raw_share), raw_share / (learned + raw_share)
+    return TunedHead(kernel.settings(), popularity_weight, torch.sigmoid(mixture.fold_in).item(), raw_share)
 
 
 class _UserBatches:
@@ -214,8 +214,7 @@ def _learned(
     inverse_RR: Tensor,
 ) -> Tensor:
     rows = kernel.items.rows
-    share = torch.sigmoid(mixture.fold_in)
-    y_RD = (1 - share) * torch.from_numpy(teacher.z_ID[rows]) + share * torch.from_numpy(teacher.folded_ID[rows])
+    y_RD = _taught(mixture, teacher, rows)
     left_out_RD = y_RD - inverse_RR @ y_RD / inverse_RR.diagonal()[:, None]
     q_BD = torch.from_numpy(teacher.q_UD[users])
     message_RD = torch.from_numpy(teacher.message_ID[rows])
@@ -225,6 +224,23 @@ def _learned(
     # Without item i the mean over n messages becomes (n·mean - message_i) / (n - 1).
     change_BR = (mean_BD @ left_out_RD.T - own_R) / (degree_B[:, None] - 1) / length_B1
     return q_BD @ left_out_RD.T + seen_BR * change_BR
+
+
+@torch.no_grad()
+def _shrinkage(kernel: TunedKernel, mixture: _Mixture, teacher: LearnedTeacher, batches: _UserBatches) -> float:
+    """Deviation of the left-out predictions' scores, as a share of that of the teacher's own."""
+    users, seen_BR, degree_B = next(iter(batches), (np.zeros(0, dtype=np.int64), None, None))
+    if seen_BR is None or degree_B is None:
+        return 1.0
+    predicted_BR = _learned(kernel, mixture, teacher, users, seen_BR, degree_B, kernel.inverse())
+    y_RD = _taught(mixture, teacher, kernel.items.rows)
+    taught_BR = torch.from_numpy(teacher.q_UD[users]) @ y_RD.T
+    return max(_TINY, (predicted_BR.std(dim=1).mean() / taught_BR.std(dim=1).mean().clamp(min=_TINY)).item())
+
+
+def _taught(mixture: _Mixture, teacher: LearnedTeacher, rows: np.ndarray) -> Tensor:
+    share = torch.sigmoid(mixture.fold_in)
+    return (1 - share) * torch.from_numpy(teacher.z_ID[rows]) + share * torch.from_numpy(teacher.folded_ID[rows])
 
 
 def _unit(score_BR: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ class HeadSettings(BaseModel, extra="forbid", frozen=True):
     """What is tuned of a ridge head: how much each feature block counts, and how strongly weights are shrunk."""
 
     weights: dict[str, float]
-    """Block → factor of its inner products; 0 leaves the block out."""
+    """Block, or kernel term → factor of its inner products; 0 leaves it out."""
     penalty: PositiveFloat = 5.0
 
 

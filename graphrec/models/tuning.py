@@ -29,7 +29,7 @@ class TuningConfig(BaseModel, extra="forbid", frozen=True):
     steps: PositiveInt = 40
     """Gradient steps for the content head, in the graph and the content arm alike."""
     tries: NonNegativeInt = 40
-    """Settings that are tried for every other baseline."""
+    """Most settings that are tried for any other baseline; those that train anew each time take fewer."""
     max_users: PositiveInt = 2000
     """Users that a try is judged by."""
 

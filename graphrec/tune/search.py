@@ -128,7 +128,12 @@ def _result(
     stopped: Stopped,
 ) -> Tuning:
     start_point = point_of(config, space)
-    start = next(trial for trial in done if trial.point == start_point)
+    start = next((trial for trial in done if trial.point == start_point), None)
+    if start is None:
+        raise GraphRecError(
+            "The trial with the settings that the search starts from is missing or damaged, and no time was left to "
+            "make it again: allow more minutes or trials, or begin anew with --restart."
+        )
     best = start
     for trial in done:
         if trial.score is not None and best.score is not None and trial.score > best.score:

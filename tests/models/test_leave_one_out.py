@@ -275,3 +275,34 @@ def test_the_graph_fixture_is_weighted(graph):
     """So that a mean of messages that counts events would show above."""
     assert isinstance(graph, InteractionGraph)
     assert len(np.unique(graph.items_of_user.matrix().data)) > 1
+
+
+def test_shares_are_those_of_parts_on_the_scale_that_is_served(blocks, interactions, warm, teacher, monkeypatch):
+    """Tuned: (1 - s)·learned / σ_predicted + s·raw + w·popularity. Served with σ_taught it must rank the same."""
+    mixtures, begin = [], leave_one_out._Mixture.__init__
+
+    def spy(self, has_learned, may_have_raw):
+        begin(self, has_learned, may_have_raw)
+        mixtures.append(self)
+
+    monkeypatch.setattr(leave_one_out._Mixture, "__init__", spy)
+    items, matrix_UI = TuningItems.of(blocks, warm, 0), interactions.user_item_matrix()
+    ratio = 0.4
+    monkeypatch.setattr(leave_one_out, "_shrinkage", lambda *a: ratio)
+    head = tune_kernel_head(items, matrix_UI, np.zeros(len(warm), np.float32), teacher, 3, 0)
+    raw, popularity = mixtures[0].raw_share.item(), mixtures[0].popularity.item()
+    # learned / σ_predicted = (learned / σ_taught) / ratio, up to one factor for the whole score
+    assert head.raw_share / (1 - head.raw_share) == pytest.approx(raw / ((1 - raw) / ratio))
+    assert head.popularity_weight / head.raw_share == pytest.approx(popularity / raw)
+
+
+def test_a_stronger_penalty_shrinks_what_is_predicted(blocks, interactions, warm, teacher):
+    items = TuningItems.of(blocks, warm, 0)
+    kernel, mixture = TunedKernel(items), leave_one_out._Mixture(True, True)
+    batches = leave_one_out._UserBatches(interactions.user_item_matrix(), items.rows, 1, 0)
+    shrinkages = []
+    for penalty in (0.3, 3.0, 1000.0):
+        with torch.no_grad():
+            kernel.log_penalty.fill_(np.log(penalty))
+        shrinkages.append(leave_one_out._shrinkage(kernel, mixture, teacher, batches))
+    assert shrinkages[0] > shrinkages[1] > 10 * shrinkages[2] > 0
