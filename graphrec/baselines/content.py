@@ -66,8 +66,7 @@ class Content(VectorBaseline):
         )  # fmt: skip
         self.settings_, self.popularity_weight_ = tuned.settings, tuned.popularity_weight
         head = KernelRidge.of(blocks, warm, tuned.settings, inputs.seed)
-        self.x_IL_ = head.predict(head.whitener_LL.astype(np.float32))
-        self.vectors_ = with_popularity(self.x_IL_, popularity.observed_I)
+        self.vectors_ = with_popularity(head.predict(head.whitener_LL.astype(np.float32)), popularity.observed_I)
         self.x_IL_ = self.vectors_[:, :-1]  # a view: the vectors are as wide as the landmarks are many
         self.scale_ = QueryScale.fit(self.user_vectors(sample_users(self.matrix_, inputs.seed)), self.x_IL_[warm])
 

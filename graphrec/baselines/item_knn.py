@@ -10,6 +10,7 @@ from pydantic import BaseModel, NonNegativeFloat, PositiveInt
 from graphrec.baselines.arm import ScoreBaseline, TrainingInput
 from graphrec.baselines.judge import Judge
 from graphrec.baselines.search import random_search
+from graphrec.models.raw_block import once
 from graphrec.progress import Progress
 
 _SIMILARITIES_PER_BLOCK = 2**24
@@ -68,7 +69,7 @@ class ItemKNN(ScoreBaseline):
 
 def ones(matrix_UI: sp.csr_matrix) -> sp.csr_matrix:
     """Every stored pair as 1, float64."""
-    return sp.csr_matrix((np.ones(matrix_UI.nnz), matrix_UI.indices, matrix_UI.indptr), matrix_UI.shape)
+    return once(matrix_UI).astype(np.float64)
 
 
 def nearest_items(matrix_UI: sp.csr_matrix, settings: ItemKNNSettings) -> sp.csr_matrix:

@@ -85,7 +85,7 @@ def _evaluate(term: Term, inner: dict[str, Tensor], left: Tensor, right: Tensor,
         if name not in inner:
             inner[name] = left[:, columns[name]] @ right[:, columns[name]].T
     if not term.blocks:
-        return torch.ones(len(left), len(right))
+        return term.value().expand(len(left), len(right))
     return term.value(*(inner[name] for name in term.blocks))
 
 
