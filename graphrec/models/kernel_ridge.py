@@ -13,7 +13,9 @@ from graphrec.models.kernel import Kernel, terms_of
 from graphrec.models.ridge import HeadSettings
 
 MAX_LANDMARKS = 2048
-_BLOCK_ROWS = 8192
+_BLOCK_ROWS = 1024
+_KEPT_ROWS = 32_768
+"""Of up to so many items the kernel with the landmarks is kept while the system lives: at most 256 MiB."""
 _JITTERS = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2)
 """Of the mean diagonal, the first that will do: kernels are rank-deficient, and neither rounding nor the wide power of
 a number's bumps, which is indefinite by a hair, may make the system so."""
@@ -54,11 +56,10 @@ class KernelRidge:
     def predict(self, coefficients_LT: np.ndarray) -> np.ndarray:
         """f of every item of the catalogue, (I, T) float32."""
         # In blocks of fixed size: the same item gets the same bits whatever else is asked for.
-        parts = [
-            self.to_landmarks(np.arange(len(self.blocks.x_IF))[part]).astype(np.float32) @ coefficients_LT
-            for part in _slices(len(self.blocks.x_IF))
-        ]
-        return np.concatenate(parts)
+        predicted_IT = np.empty((len(self.blocks.x_IF), coefficients_LT.shape[1]), dtype=np.float32)
+        for part in _slices(len(predicted_IT)):
+            np.matmul(self._values(self.blocks.x_IF[part]), coefficients_LT, out=predicted_IT[part])
+        return predicted_IT
 
     def sums(self, items_BI: sp.csr_matrix) -> np.ndarray:
         """Σ_j k(j, landmarks) over the items j of each row that are among `rows`, (B, L) float64."""
@@ -77,25 +78,34 @@ class KernelRidge:
 
     @cached_property
     def _lower_LL(self) -> np.ndarray:
-        system_LL = self.penalty * (self._k_LL + self._k_LL.T) / 2
+        k_LL = self._k_RL if len(self.rows) == len(self.landmarks) else self._values(self._landmark_x_LF)
+        system_LL = self.penalty * (k_LL + k_LL.T.astype(np.float64)) / 2
         for _, k_BL in self._row_blocks():
             system_LL += k_BL.T @ k_BL
         return _cholesky(system_LL)
 
-    @cached_property
-    def _k_LL(self) -> np.ndarray:
-        return self.to_landmarks(self.landmarks)
-
     def _row_blocks(self) -> Iterator[tuple[slice, np.ndarray]]:
-        if len(self.rows) == len(self.landmarks):  # few enough to be kept
-            yield slice(None), self._k_LL
-            return
         for part in _slices(len(self.rows)):
-            yield part, self.to_landmarks(self.rows[part])
+            k_BL = self._k_RL[part] if len(self.rows) <= _KEPT_ROWS else self._values(self.blocks.x_IF[self.rows[part]])
+            yield part, k_BL.astype(np.float64)
+
+    @cached_property
+    def _k_RL(self) -> np.ndarray:
+        k_RL = np.empty((len(self.rows), len(self.landmarks)), dtype=np.float32)
+        for part in _slices(len(self.rows)):
+            k_RL[part] = self._values(self.blocks.x_IF[self.rows[part]])
+        return k_RL
 
     def to_landmarks(self, items: np.ndarray) -> np.ndarray:
         """k of these items with every landmark, (items, L) float64: times coefficients, it is their f."""
-        return self.kernel.values(self.blocks.x_IF[items], self.blocks.x_IF[self.landmarks]).astype(np.float64)
+        return self._values(self.blocks.x_IF[items]).astype(np.float64)
+
+    def _values(self, x_BF: np.ndarray) -> np.ndarray:
+        return self.kernel.values(x_BF, self._landmark_x_LF)
+
+    @cached_property
+    def _landmark_x_LF(self) -> np.ndarray:
+        return self.blocks.x_IF[self.landmarks]
 
 
 def _cholesky(system_LL: np.ndarray) -> np.ndarray:

@@ -1,9 +1,13 @@
+import weakref
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from graphrec.features.attributes import BumpEncoder
 from graphrec.features.blocks import FeatureBlocks
+from graphrec.models import kernel as kernel_module
 from graphrec.models.kernel import CONSTANT, Kernel, term_values, terms_of
 
 YEAR, GENRE = "attribute:year", "attribute:genre"
@@ -105,7 +109,9 @@ def test_values_by_hand():
     assert both[0, 0] == pytest.approx(sum(weights[name] * value for name, value in expected.items()), rel=1e-5)
 
 
-def test_values_are_the_weighted_sum_of_the_terms_of_every_pair(shop):
+@pytest.mark.parametrize("tile_rows", [256, 3])
+def test_values_are_the_weighted_sum_of_the_terms_of_every_pair(shop, tile_rows, monkeypatch):
+    monkeypatch.setattr(kernel_module, "_TILE_ROWS", tile_rows)
     terms = terms_of(shop)
     weights = {term.name: weight for term, weight in zip(terms, np.linspace(0.1, 2, len(terms)), strict=True)}
     left_AF, right_BF = shop.x_IF[:7], shop.x_IF[3:]
@@ -120,6 +126,32 @@ def test_values_are_the_weighted_sum_of_the_terms_of_every_pair(shop):
     for term, value_NN in zip(terms, value_TNN, strict=True):
         expected_NN = [[naive(term.name, left, right, shop.columns) for right in shop.x_IF] for left in shop.x_IF]
         np.testing.assert_allclose(value_NN, expected_NN, rtol=1e-4, atol=1e-6, err_msg=term.name)
+
+
+def test_an_items_values_do_not_depend_on_how_many_others_are_asked_for(shop):
+    x_IF = np.tile(shop.x_IF, (16, 1))  # 640 rows: three tiles
+    terms = terms_of(shop)
+    kernel = Kernel(shop.columns, terms, {term.name: 0.3 for term in terms})
+    np.testing.assert_array_equal(kernel.values(x_IF, shop.x_IF)[:512], kernel.values(x_IF[:512], shop.x_IF))
+
+
+@pytest.mark.parametrize("num_blocks", [3, 40])
+def test_however_many_blocks_no_more_inner_products_are_kept_than_there_are_products(num_blocks):
+    """Counted at every block: that block's, and those of the first factors of at most 16 products."""
+    numbers = {f"attribute:a{number}" for number in range(num_blocks)}
+    rng = np.random.default_rng(0)
+    blocks = blocks_of({name: unit(rng.random((19, 2))) for name in sorted(numbers)}, numbers)
+    seen, num_alive = {}, []
+
+    def counted(k):
+        seen[id(k)] = weakref.ref(k)
+        num_alive.append(sum(one() is not None for one in seen.values()))
+        return k.clone()
+
+    terms = [replace(term, function=counted) if len(term.blocks) == 1 else term for term in terms_of(blocks)]
+    Kernel(blocks.columns, tuple(terms), {term.name: 1.0 for term in terms}).values(blocks.x_IF[:17], blocks.x_IF)
+    assert len(num_alive) == 3 * num_blocks
+    assert max(num_alive) <= 16 + 1
 
 
 @pytest.mark.parametrize("seed", range(5))

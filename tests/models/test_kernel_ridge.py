@@ -114,6 +114,17 @@ def test_blocks_of_rows_add_up_to_the_same(blocks, settings, y_RT, monkeypatch):
     np.testing.assert_allclose(expected[1], items_BI[:, ROWS] @ k_II[np.ix_(ROWS, ROWS)], atol=1e-5)
 
 
+def test_a_kernel_that_is_too_large_to_be_kept_gives_the_same_bits(blocks, settings, y_RT, monkeypatch, few_landmarks):
+    monkeypatch.setattr(kernel_ridge, "_BLOCK_ROWS", 5)
+    kept = KernelRidge.of(blocks, ROWS, settings, seed=0).coefficients(y_RT)
+    asked = []
+    values = kernel_ridge.Kernel.values
+    monkeypatch.setattr(kernel_ridge.Kernel, "values", lambda self, x, y: asked.append(len(x)) or values(self, x, y))
+    monkeypatch.setattr(kernel_ridge, "_KEPT_ROWS", len(ROWS) - 1)
+    np.testing.assert_array_equal(KernelRidge.of(blocks, ROWS, settings, seed=0).coefficients(y_RT), kept)
+    assert sorted(asked) == sorted([5, 5, 5, 1] * 2 + [6])
+
+
 @pytest.mark.parametrize("max_landmarks", [2048, 6])
 def test_the_sum_of_whitened_vectors_scores_as_the_ridge_on_raw_columns(blocks, settings, monkeypatch, max_landmarks):
     """y_R = 1 where the user touched the item: predictions of a user's column, for all items."""
