@@ -139,6 +139,7 @@ def run_split(model: Recommender, name: str | None = None) -> Split:
         if shown is None
         else Interactions.from_pairs(shown.user_index_P, shown.item_index_P, inter.num_users, inter.num_items),
         cutoff=None if date is None else seconds_of(date),
+        is_disjoint=True,
     )
 
 

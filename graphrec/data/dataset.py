@@ -176,6 +176,9 @@ class Split:
     """What an evaluation may know of users that training never saw, of weight 1; None where it knows them all."""
     cutoff: float | None = None
     """Seconds since 1970: nothing from then on is in `train`; None where the split is not by time."""
+    is_disjoint: bool = False
+    """Whether what is held out or shown was taken out of the log that `train` is the rest of, so that no pair of it may
+    be there. A truth that came as a file may repeat known pairs, which do not count."""
 
     @cached_property
     def cold_items(self) -> np.ndarray:

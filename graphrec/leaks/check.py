@@ -22,6 +22,7 @@ LEAK_CHECKS: dict[str, Callable[[Evidence], str | None]] = {
     "feature gate": statistics.feature_gate,
     "trained vectors": fitted_model.trained_vectors,
     "user vectors": fitted_model.user_vectors,
+    "content head": fitted_model.content_head,
     "popularity": fitted_model.popularity,
     "query scale": fitted_model.query_scale,
 }

@@ -34,12 +34,14 @@ class Evidence:
     graph: InteractionGraph
     model: GraphModel | None = None
     """None where only arms without a graph were fitted."""
+    seed: int = 0
+    """That the model was fitted with."""
 
     @classmethod
     def of_model(cls, model: Recommender, split: Split) -> Self:
         """From a fitted recommender, or one that was read from a run."""
-        config = model.config.features
-        return cls(split, model.train_, model.features_, model.blocks, config, model.graph, model.model_)
+        config, seed = model.config.features, model.config.seed
+        return cls(split, model.train_, model.features_, model.blocks, config, model.graph, model.model_, seed)
 
     @classmethod
     def of_inputs(cls, split: Split, features: ItemFeatures, blocks: FeatureBlocks, config: FeaturesConfig) -> Self:

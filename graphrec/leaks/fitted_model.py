@@ -6,10 +6,12 @@ Each check looks at an array that the model carries and at what it must be where
 import numpy as np
 
 from graphrec.leaks.evidence import Evidence
+from graphrec.models.kernel import terms_of
+from graphrec.models.kernel_ridge import KernelRidge
 from graphrec.models.scoring import QueryScale
 
 _ROUNDING = 1e-3
-_USERS = 256
+_USERS, _ITEMS = 256, 512
 
 
 def trained_vectors(evidence: Evidence) -> str | None:
@@ -29,14 +31,33 @@ def user_vectors(evidence: Evidence) -> str | None:
     if evidence.model is None:
         return None
     model, matrix_UI = evidence.model, evidence.split.train.interactions.user_item_matrix()
-    users = np.flatnonzero(np.diff(matrix_UI.indptr))
-    users = users[:: -(-len(users) // _USERS)]
+    users = _some(np.flatnonzero(np.diff(matrix_UI.indptr)), _USERS)
     items = [matrix_UI.indices[matrix_UI.indptr[user] : matrix_UI.indptr[user + 1]] for user in users]
     expected_BD = model.encoder.encode_users(model.encoded.states_LID, items)
     is_other_B = np.abs(model.encoded.q_UD[users] - expected_BD).max(axis=1) > _ROUNDING
     if not is_other_B.any():
         return ""
     return f"the vectors of {is_other_B.sum()} of {len(users)} users are not those that their training items give"
+
+
+def content_head(evidence: Evidence) -> str | None:
+    """A content vector is what the head, fitted again on where the graph puts warm items, makes of the features alone.
+
+    Asked of some cold and some warm items, evenly spread, of the learned part. The kernel's weights are taken as tuned.
+    """
+    if evidence.model is None:
+        return None
+    model, warm = evidence.model, evidence.warm
+    if set(model.choices.head.weights) != {term.name for term in terms_of(evidence.blocks)}:
+        return None  # a run from before there was this head
+    dim = model.encoded.q_UD.shape[1]
+    head = KernelRidge.of(evidence.blocks, warm, model.choices.head, evidence.seed)
+    coefficients_LD = head.coefficients(model.graph_ID[warm, :dim])
+    for which, items in (("cold", np.flatnonzero(evidence.is_cold_I)), ("warm", warm)):
+        items = _some(items, _ITEMS)
+        if not _same(model.content_ID[items, :dim], head.to_landmarks(items) @ coefficients_LD):
+            return f"the content vectors of {which} items are not those of a head that was fitted on warm items alone"
+    return ""
 
 
 def popularity(evidence: Evidence) -> str | None:
@@ -74,4 +95,9 @@ def query_scale(evidence: Evidence) -> str | None:
 
 
 def _same(array: np.ndarray, expected: np.ndarray) -> bool:
-    return bool(np.abs(array - expected).max() <= _ROUNDING * max(1e-12, np.abs(expected).max()))
+    return bool(np.abs(array - expected).max(initial=0) <= _ROUNDING * max(1e-12, np.abs(expected).max(initial=0)))
+
+
+def _some(indices: np.ndarray, count: int) -> np.ndarray:
+    """At most so many, evenly spread."""
+    return indices[:: max(1, -(-len(indices) // count))]

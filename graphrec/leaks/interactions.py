@@ -4,6 +4,7 @@ import numpy as np
 import torch
 from torch_geometric.sampler import EdgeSamplerInput, NegativeSampling
 
+from graphrec.data.interactions import Interactions
 from graphrec.data.splits.time import moment
 from graphrec.graph.interaction_graph import INTERACTS, NodeKind, edge_type_into
 from graphrec.graph.sampler import NeighborSampler
@@ -14,15 +15,22 @@ _DRAWS_PER_ITEM, _MOST_DRAWS = 30, 3_000_000
 
 
 def training_pairs(evidence: Evidence) -> str | None:
-    """Training knows exactly the pairs that the split leaves it, and none that it holds out."""
-    if evidence.train is evidence.split.train:
-        return ""
-    num_items = evidence.train.interactions.num_items
-    known_E, allowed_E = (
-        data.interactions.user_index_E * num_items + data.interactions.item_index_E
-        for data in (evidence.train, evidence.split.train)
-    )
-    extra = np.unique(known_E[~np.isin(known_E, allowed_E)])
+    """Training knows no pair beyond those that the split leaves it, and none that it holds out or shows later.
+
+    A run's own split leaves what the run says it learned from, so there the held-out pairs alone can tell. Where these
+    came as a file, which may repeat known pairs, nothing can.
+    """
+    split, num_items = evidence.split, evidence.train.interactions.num_items
+    is_other = evidence.train is not split.train
+    if not is_other and not split.is_disjoint:
+        return None
+    known_P = np.unique(_keys(evidence.train.interactions))
+    is_extra_P = ~np.isin(known_P, _keys(split.train.interactions)) if is_other else np.zeros(len(known_P), dtype=bool)
+    if split.is_disjoint:
+        held_out = split.truth.user_index_P * num_items + split.truth.item_index_P
+        shown = _keys(split.visible) if split.visible is not None else held_out
+        is_extra_P |= np.isin(known_P, held_out) | np.isin(known_P, shown)
+    extra = known_P[is_extra_P]
     if not len(extra):
         return ""
     user, item = divmod(int(extra[0]), num_items)
@@ -30,6 +38,11 @@ def training_pairs(evidence: Evidence) -> str | None:
         f"training knows {len(extra):,} pairs that the split holds out, such as user "
         f"{evidence.train.user_ids[user]!r} with item {evidence.item_id(item)}"
     )
+
+
+def _keys(interactions: Interactions) -> np.ndarray:
+    """One number per (user, item) pair, of every event."""
+    return interactions.user_index_E * interactions.num_items + interactions.item_index_E
 
 
 def cut_off(evidence: Evidence) -> str | None:

@@ -81,6 +81,12 @@ def young_shop():
 
 
 @pytest.fixture
+def quick_settings():
+    """Of a small model, trained for an epoch."""
+    return SETTINGS
+
+
+@pytest.fixture
 def fired(young_shop):
     """The checks that `compare` says have failed; none where it compares."""
 

@@ -18,6 +18,7 @@ from graphrec.graph.sampler import NeighborSampler
 from graphrec.leaks.check import LEAK_CHECKS
 from graphrec.models import graph_model, training
 from graphrec.models.graphsage import GraphSAGE
+from graphrec.models.kernel_ridge import KernelRidge
 from graphrec.models.popularity import Popularity
 from graphrec.recommender import Recommender
 
@@ -117,8 +118,8 @@ def the_graph_leads_from_users_to_cold_items_only(monkeypatch, shop):
 def draw_negatives_from_all_items(monkeypatch, shop):
     begin = NeighborSampler.__init__
 
-    def leaky(self, graph, *rest: object):
-        begin(self, graph, *rest)
+    def leaky(self, graph, *rest: object, **named: object):
+        begin(self, graph, *rest, **named)
         self._touched["item"] = np.arange(graph.num_items)
 
     monkeypatch.setattr(NeighborSampler, "__init__", leaky)
@@ -229,6 +230,39 @@ def users_are_encoded_from_cold_items_too(monkeypatch, shop):
     monkeypatch.setattr(
         GraphSAGE, "encode", lambda self, graph, x_IF: encode(self, with_cold_items_of_users(graph, shop), x_IF)
     )
+
+
+@plant("content head", "query scale")  # the raw block is made of the same system
+def the_head_is_fitted_on_cold_items_too(monkeypatch, shop):
+    made, vectors = [], graph_model.graph_vectors
+
+    class Leaky(KernelRidge):
+        @classmethod
+        def of(cls, blocks, rows, *rest: object) -> KernelRidge:
+            return super().of(blocks, np.arange(len(blocks.x_IF)), *rest)
+
+        def coefficients(self, y_RT):
+            return super().coefficients(made[-1])
+
+    monkeypatch.setattr(graph_model, "graph_vectors", lambda *given: made.append(vectors(*given)) or made[-1])
+    monkeypatch.setattr(graph_model, "KernelRidge", Leaky)
+
+
+@plant("content head")
+def content_vectors_of_cold_items_lean_towards_their_users(monkeypatch, shop):
+    asked = []
+    build = graph_model.LearnedTeacher
+
+    class Leaky(KernelRidge):
+        def predict(self, coefficients_LT):
+            content_IT = super().predict(coefficients_LT)
+            if content_IT.shape[1] == asked[-1].shape[1]:  # not the raw block
+                users, items = shop.cold_pairs
+                np.add.at(content_IT, items, 0.01 * asked[-1][users])
+            return content_IT
+
+    monkeypatch.setattr(graph_model, "LearnedTeacher", lambda q_UD, *rest: asked.append(q_UD) or build(q_UD, *rest))
+    monkeypatch.setattr(graph_model, "KernelRidge", Leaky)
 
 
 @plant("popularity")

@@ -39,4 +39,4 @@ def without_pairs(dataset: Dataset, user_index_P: np.ndarray, item_index_P: np.n
     key_E = inter.user_index_E * inter.num_items + inter.item_index_E
     is_held_E = np.isin(key_E, user_index_P.astype(np.int64) * inter.num_items + item_index_P)
     train = replace(dataset, interactions=inter.take(~is_held_E), truths={})
-    return Split(train, Truth(user_index_P.astype(np.int64), item_index_P.astype(np.int64)))
+    return Split(train, Truth(user_index_P.astype(np.int64), item_index_P.astype(np.int64)), is_disjoint=True)

@@ -38,7 +38,7 @@ def split_by_time(dataset: Dataset, fraction: float, date: datetime | str | None
     train = replace(
         dataset, interactions=known, truths={}, set_aside=_noted(dataset.set_aside, int((~has_time_E).sum()))
     )
-    return Split(train, Truth(key_P // inter.num_items, key_P % inter.num_items), cutoff=cutoff)
+    return Split(train, Truth(key_P // inter.num_items, key_P % inter.num_items), cutoff=cutoff, is_disjoint=True)
 
 
 def _cutoff_of_share(births: np.ndarray, fraction: float) -> float:

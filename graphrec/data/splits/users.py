@@ -28,6 +28,7 @@ def split_cold_users(dataset: Dataset, fraction: float, visible: float, seed: in
         train=replace(dataset, interactions=inter.take(~is_cold_U[inter.user_index_E]), truths={}),
         truth=Truth(user_P[~is_shown_P], item_P[~is_shown_P]),
         visible=Interactions.from_pairs(user_P[is_shown_P], item_P[is_shown_P], inter.num_users, inter.num_items),
+        is_disjoint=True,
     )
 
 
