@@ -13,6 +13,7 @@ import encoders
 import losses
 import numpy as np
 import torch
+from resumable import K
 from sklearn.model_selection import GridSearchCV
 from sklearn.neural_network import MLPRegressor
 
@@ -30,7 +31,6 @@ from graphrec.models.graphsage import Encoded, GraphSAGE
 from graphrec.models.kernel import CONSTANT, Term, terms_of
 from graphrec.models.losses import BatchInclusion, sampled_softmax
 
-K = 20
 _MLP_HEAD = "mlp head"
 _HARDEST = 200
 _MASKED_RESIDUALS = 0.3

@@ -16,7 +16,7 @@ from graphrec.features.gate import item_blocks
 
 PROJECT = Path(__file__).parents[2]
 KEPT = PROJECT / "runs" / "011-recipe"
-"""Per-user values and the sample store; outside the repository."""
+"""The sample store and encoded vectors; outside the repository."""
 DATASETS = ("ml1m", "hm", "store")
 _CONFIGS = {"ml1m": "ml1m-posters.yaml", "hm": "hm-fashion.yaml"}
 _MASKED = 1 / 6
