@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 _WIDTH, _HEIGHT, _LEFT, _TOP, _GAP = 300, 200, 46, 34, 30
 _COLOURS = ("#777777", "#1f77b4", "#d62728", "#2ca02c")
 
@@ -58,16 +60,20 @@ class LinePanel:
 
 
 def line_panels(panels: Sequence[LinePanel], below: str) -> str:
-    """Panels side by side with one legend and one scale from 0; `below` says what the labels are."""
+    """Panels side by side with one legend and one scale, which need not start at 0; `below` says what the labels are.
+
+    The first line lies on top of the others.
+    """
     names = list(panels[0].lines)
-    top = max(max(values) for panel in panels for values in panel.lines.values()) * 1.1
+    everything = [value for panel in panels for values in panel.lines.values() for value in values]
+    scale = (0.95 * min(everything), 1.05 * max(everything))
     width = _LEFT + len(panels) * (_WIDTH + _GAP + 16)
     legend = "".join(
         f'<text x="{_LEFT + 90 * i}" y="14" fill="{_COLOURS[i]}" font-weight="bold">{name}</text>'
         for i, name in enumerate(names)
     )
     drawn = "".join(
-        _lines(_LEFT + number * (_WIDTH + _GAP + 16), panel, below, top) for number, panel in enumerate(panels)
+        _lines(_LEFT + number * (_WIDTH + _GAP + 16), panel, below, scale) for number, panel in enumerate(panels)
     )
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{_HEIGHT + 80}" font-family="sans-serif" '
@@ -75,7 +81,8 @@ def line_panels(panels: Sequence[LinePanel], below: str) -> str:
     )
 
 
-def _lines(x0: int, panel: LinePanel, below: str, top: float) -> str:
+def _lines(x0: int, panel: LinePanel, below: str, scale: tuple[float, float]) -> str:
+    bottom, top = scale
     step = _WIDTH / max(1, len(panel.labels) - 1)
     parts = [
         f'<rect x="{x0}" y="{_TOP}" width="{_WIDTH}" height="{_HEIGHT}" fill="none" stroke="#999999"/>',
@@ -83,12 +90,13 @@ def _lines(x0: int, panel: LinePanel, below: str, top: float) -> str:
         f'<text x="{x0 + _WIDTH / 2:.0f}" y="{_TOP + _HEIGHT + 34}" text-anchor="middle">{below}</text>',
     ]
     for tick in (0.0, 0.5, 1.0):
-        y = _TOP + _HEIGHT * (1 - tick)
-        parts.append(f'<text x="{x0 - 4}" y="{y:.1f}" text-anchor="end" font-size="10">{tick * top:.3f}</text>')
+        y, value = _TOP + _HEIGHT * (1 - tick), bottom + tick * (top - bottom)
+        parts.append(f'<text x="{x0 - 4}" y="{y:.1f}" text-anchor="end" font-size="10">{value:.3f}</text>')
     for number, label in enumerate(panel.labels):
         x, y = x0 + number * step, _TOP + _HEIGHT + 16
         parts.append(f'<text x="{x:.1f}" y="{y}" text-anchor="middle">{label}</text>')
-    for colour, values in zip(_COLOURS, panel.lines.values(), strict=False):
-        places = [f"{x0 + i * step:.1f},{_TOP + _HEIGHT * (1 - value / top):.1f}" for i, value in enumerate(values)]
+    for colour, values in reversed(list(zip(_COLOURS, panel.lines.values(), strict=False))):
+        height_V = _TOP + _HEIGHT * (top - np.asarray(values)) / (top - bottom)
+        places = [f"{x0 + i * step:.1f},{y:.1f}" for i, y in enumerate(height_V)]
         parts.append(f'<polyline points="{" ".join(places)}" fill="none" stroke="{colour}" stroke-width="2"/>')
     return "".join(parts)
