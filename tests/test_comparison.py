@@ -117,6 +117,9 @@ def test_where_the_graph_has_nothing_to_add_it_is_not_said_to_help(signal, tmp_p
 
 def test_an_arm_that_gives_the_same_lists_differs_by_exactly_nothing(fitted, monkeypatch):
     class SameAsGraph:
+        def check(self, train, has_unseen_users):
+            pass
+
         def fit(self, inputs, progress):
             return fitted
 

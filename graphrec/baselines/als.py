@@ -11,6 +11,7 @@ from graphrec.baselines.implicit_als import SPACE, ALSSettings, als_factors, req
 from graphrec.baselines.judge import Judge
 from graphrec.baselines.search import random_search
 from graphrec.baselines.ties import RandomTies
+from graphrec.data.dataset import Dataset
 from graphrec.models.scoring import QueryScale, sample_users, with_popularity
 from graphrec.progress import Progress
 
@@ -24,8 +25,12 @@ class ALS(VectorBaseline):
 
     has_personal_part = True
 
+    def check(self, train: Dataset, has_unseen_users: bool = False) -> None:
+        """See `Baseline.check`."""
+        super().check(train, has_unseen_users)
+        require_implicit(type(self).__name__)
+
     def _fit(self, inputs: TrainingInput, progress: Progress) -> None:
-        require_implicit()
         judge = Judge.of(inputs, "warm")
 
         def score(settings: ALSSettings) -> float:

@@ -52,8 +52,17 @@ class Baseline:
     False: the arm has nothing but popularity, or nothing of it, or its table is not shown so.
     """
 
+    def check(self, train: Dataset, has_unseen_users: bool = False) -> None:
+        """Raises GraphRecError where the arm cannot be fitted on these data, or could not rank for unseen users.
+
+        It takes no time: a comparison asks all of its arms before it fits the first.
+        """
+        if has_unseen_users and type(self).knowing is Baseline.knowing:
+            raise GraphRecError(self._only_for_trained_users())
+
     def fit(self, inputs: TrainingInput, progress: Progress = silent) -> Self:
-        """Learn from the training data; returns self."""
+        """Learn from the training data; returns self. Raises GraphRecError as `check` does."""
+        self.check(inputs.train)
         self.train_ = inputs.train
         self._fit(inputs, progress)
         return self
@@ -90,7 +99,10 @@ class Baseline:
 
         Raises GraphRecError where users have vectors that only training gives them.
         """
-        raise GraphRecError(
+        raise GraphRecError(self._only_for_trained_users())
+
+    def _only_for_trained_users(self) -> str:
+        return (
             f"{type(self).__name__} can rank only for users that it was trained on: leave it out of a comparison on "
             "held-out users."
         )

@@ -13,6 +13,7 @@ from graphrec.baselines.arm import ScoreBaseline, TrainingInput
 from graphrec.baselines.item_knn import ones
 from graphrec.baselines.judge import Judge
 from graphrec.baselines.search import random_search
+from graphrec.data.dataset import Dataset
 from graphrec.errors import GraphRecError
 from graphrec.progress import Progress
 
@@ -41,10 +42,14 @@ class EASE(ScoreBaseline):
 
     has_personal_part = True
 
+    def check(self, train: Dataset, has_unseen_users: bool = False) -> None:
+        """See `Baseline.check`."""
+        super().check(train, has_unseen_users)
+        check_size(int(np.count_nonzero(train.interactions.item_degree())))
+
     def _fit(self, inputs: TrainingInput, progress: Progress) -> None:
         matrix_UI = inputs.train.interactions.user_item_matrix()
         self.items_ = np.flatnonzero(inputs.train.interactions.item_degree())
-        check_size(len(self.items_))
         judge = Judge.of(inputs, "warm")
         self.search_ = random_search(
             EASESettings(), SPACE, ease_score(judge), inputs.tuning.tries, inputs.seed, progress, "Tuning EASE"

@@ -27,6 +27,7 @@ from graphrec.baselines.item_knn import ones
 from graphrec.baselines.judge import Judge
 from graphrec.baselines.modalities import even_modalities, modality_weights
 from graphrec.baselines.search import coordinate_search, random_search
+from graphrec.data.dataset import Dataset
 from graphrec.features.blocks import FeatureBlocks
 from graphrec.models.ridge import HeadSettings, RidgeSystem
 from graphrec.progress import Progress
@@ -63,10 +64,15 @@ class EASEContent(ScoreBaseline):
 
     has_personal_part = True
 
+    def check(self, train: Dataset, has_unseen_users: bool = False) -> None:
+        """See `Baseline.check`."""
+        super().check(train, has_unseen_users)
+        degree_I = train.interactions.item_degree()
+        check_size(int(np.sqrt(np.count_nonzero(degree_I) * len(degree_I))))
+
     def _fit(self, inputs: TrainingInput, progress: Progress) -> None:
         self.items_ = items = np.flatnonzero(inputs.train.interactions.item_degree())
         matrix_UI = inputs.train.interactions.user_item_matrix()
-        check_size(int(np.sqrt(len(items) * matrix_UI.shape[1])))
         warm_tries = round(_WARM_SHARE * inputs.tuning.tries)
         self.warm_search_ = random_search(
             WarmSettings(), SPACE, warm_score(Judge.of(inputs, "warm"), inputs.blocks),

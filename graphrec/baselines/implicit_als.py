@@ -76,14 +76,16 @@ def user_factors(items_BI: sp.csr_matrix, item_ID: np.ndarray, settings: ALSSett
     return factors_BD
 
 
-def require_implicit() -> None:
+def require_implicit(arm: str = "This arm") -> None:
     """Raises GraphRecError where `implicit` is not installed: before anything is waited for."""
-    _library()
+    _library(arm)
 
 
-def _library() -> Any:
+def _library(arm: str = "This arm") -> Any:
     try:
         from implicit.cpu import als
     except ImportError as error:
-        raise GraphRecError("This arm needs the package implicit: pip install 'graphrec[baselines]'") from error
+        raise GraphRecError(
+            f"{arm} needs the package implicit: pip install 'graphrec[baselines]', or leave it out."
+        ) from error
     return als

@@ -20,6 +20,7 @@ from graphrec.baselines.modalities import compressed
 from graphrec.baselines.popularity_term import best_popularity_weight, popularity_terms
 from graphrec.baselines.search import random_search
 from graphrec.baselines.towers import INPUT_DIM, seeded
+from graphrec.data.dataset import Dataset
 from graphrec.models.scoring import QueryScale, sample_users, with_popularity
 from graphrec.progress import Progress
 
@@ -65,8 +66,12 @@ class MFContent(VectorBaseline):
     has_personal_part = True
     start: ClassVar = MFContentSettings()
 
+    def check(self, train: Dataset, has_unseen_users: bool = False) -> None:
+        """See `Baseline.check`."""
+        super().check(train, has_unseen_users)
+        require_implicit(type(self).__name__)
+
     def _fit(self, inputs: TrainingInput, progress: Progress) -> None:
-        require_implicit()
         judge = Judge.of(inputs, "cold")
         warm = judge.masked.warm_items
         x_IF = compressed(inputs.blocks, warm, INPUT_DIM, inputs.seed)

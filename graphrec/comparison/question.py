@@ -52,6 +52,8 @@ class Question:
     ) -> "Question":
         """Raises GraphRecError in one line for what is unknown, missing or cannot be evaluated on this split.
 
+        An arm that cannot be fitted on it is refused as well (`Baseline.check`).
+
         The reference, where none is named: content if it is among the arms, else the first of them.
         """
         _check_names("arm", arms, ARM_NAMES)
@@ -71,6 +73,8 @@ class Question:
         if memory_mb < 1:
             raise GraphRecError(f"Expected at least 1 MB of memory for the ranking, got {memory_mb}.")
         pools = [build_pool(split, name) for name in ([pool] if isinstance(pool, str) else pool)]
+        for name in (one for one in arms if one in BASELINES):
+            BASELINES[name]().check(split.train, has_unseen_users=split.visible is not None)
         return cls(
             tuple(dict.fromkeys(arms)), tuple(pools), ks, tuple(dict.fromkeys(metrics)), reference, tuple(by), memory_mb
         )

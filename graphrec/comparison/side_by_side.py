@@ -47,12 +47,12 @@ def compare(
     in about `memory_mb`.
 
     Raises GraphRecError for an unknown arm, pool, metric or breakdown, a pool that cannot be evaluated on this split,
-    and where a leak check finds something of the held-out data in training.
+    an arm that cannot be fitted on it, and where a leak check finds something of the held-out data in training.
     """
-    question = Question.of(split, arms, pool, k, metrics, reference, by, memory_mb)
-    config = config or GraphRecConfig()
     if isinstance(seeds, int):
         raise GraphRecError(f"Expected several seeds, such as (0, 1, 2), got {seeds}.")
+    question = Question.of(split, arms, pool, k, metrics, reference, by, memory_mb)
+    config = config or GraphRecConfig()
     seeds = tuple(dict.fromkeys(seeds or (config.seed,)))
     by_seed: list[list[PoolEvidence]] = []
     checks: tuple[str, ...] = ()
