@@ -1,11 +1,14 @@
 """From a user's vector to the query that is searched with: one scale for every user, and the popularity term."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse as sp
 
 _USERS_FOR_AVERAGE = 5000
+_BLOCK_ROWS = 1024
+"""Rows that are taken in float64 at once: some vectors are 2,048 numbers wide."""
 
 
 @dataclass(frozen=True)
@@ -22,9 +25,9 @@ class QueryScale:
     @classmethod
     def fit(cls, query_UD: np.ndarray, warm_vectors_RD: np.ndarray) -> "QueryScale":
         """From training users' queries and the warm items' vectors."""
-        covariance_DD = np.atleast_2d(np.cov(warm_vectors_RD.astype(np.float64), rowvar=False, bias=True))
-        unfitted = cls(covariance_DD, np.zeros(query_UD.shape[1]))
-        return cls(covariance_DD, unfitted.scaled(query_UD).mean(axis=0))
+        unfitted = cls(covariance(warm_vectors_RD), np.zeros(query_UD.shape[1]))
+        total_D = np.sum([unfitted.scaled(query_BD).sum(axis=0) for query_BD in _row_blocks(query_UD)], axis=0)
+        return cls(unfitted.covariance_DD, total_D / len(query_UD))
 
     def scaled(self, query_BD: np.ndarray) -> np.ndarray:
         """q / σ with σ² = qᵀ Σ q, float64; a query whose scores do not vary stays as it is."""
@@ -47,6 +50,21 @@ class QueryScale:
         """(B, D + 1) float32 with popularity off: the average user subtracted, the popularity term's weight 0."""
         scaled_BD = self.scaled(query_BD) - self.average_D
         return np.hstack([scaled_BD, np.zeros((len(scaled_BD), 1))]).astype(np.float32)
+
+
+def covariance(vectors_RD: np.ndarray) -> np.ndarray:
+    """Of the columns, over R rows and with R as the divisor, float64 (D, D), with no float64 copy of all the rows."""
+    mean_D = vectors_RD.mean(axis=0, dtype=np.float64)
+    sum_DD = np.zeros((vectors_RD.shape[1], vectors_RD.shape[1]))
+    for block_BD in _row_blocks(vectors_RD):
+        centred_BD = block_BD - mean_D
+        sum_DD += centred_BD.T @ centred_BD
+    return sum_DD / len(vectors_RD)
+
+
+def _row_blocks(x_ND: np.ndarray) -> Iterator[np.ndarray]:
+    for start in range(0, len(x_ND), _BLOCK_ROWS):
+        yield x_ND[start : start + _BLOCK_ROWS].astype(np.float64)
 
 
 def with_popularity(vectors_ID: np.ndarray, term_I: np.ndarray) -> np.ndarray:

@@ -1,7 +1,9 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 
-from graphrec.models.scoring import QueryScale, with_popularity
+from graphrec.models.scoring import QueryScale, covariance, with_popularity
 
 
 @pytest.fixture
@@ -19,6 +21,28 @@ def test_every_users_scores_have_unit_variance_over_the_warm_items(query_UD, vec
     query = QueryScale.fit(query_UD, vectors_RD).query(query_UD, 0.4)
     scores = query @ with_popularity(vectors_RD, np.zeros(30)).T
     np.testing.assert_allclose(scores.std(axis=1), 1, rtol=1e-4)
+
+
+@pytest.mark.parametrize("num_rows", [1, 30, 1024, 2500])
+def test_covariance_and_average_are_those_of_all_rows_at_once(num_rows):
+    rng = np.random.default_rng(2)
+    vectors_RD = (rng.normal(size=(num_rows, 7)) * 3 + 50).astype(np.float32)
+    query_UD = rng.normal(size=(2 * num_rows, 7)).astype(np.float32)
+    expected_DD = np.cov(vectors_RD.astype(np.float64), rowvar=False, bias=True)
+    np.testing.assert_allclose(covariance(vectors_RD), expected_DD, rtol=1e-9, atol=1e-9)
+    scale = QueryScale.fit(query_UD, vectors_RD)
+    np.testing.assert_array_equal(scale.covariance_DD, covariance(vectors_RD))
+    np.testing.assert_allclose(scale.average_D, scale.scaled(query_UD).mean(axis=0), rtol=1e-9, atol=1e-12)
+
+
+def test_wide_vectors_are_not_copied_as_a_whole():
+    """8 MB of vectors and 8 MB of queries in float32: in float64 alone each would be 16 MB, and centred 16 more."""
+    wide_ND = np.random.default_rng(3).normal(size=(32_768, 64)).astype(np.float32)
+    tracemalloc.start()
+    QueryScale.fit(wide_ND, wide_ND)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 5e6
 
 
 def test_scaling_keeps_each_users_order(query_UD, vectors_RD):
