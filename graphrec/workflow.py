@@ -1,5 +1,6 @@
 """What the commands do, as functions: from a dataset to a run, and from a run to an answer."""
 
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -88,20 +89,23 @@ def tune_settings(
     restart: bool = False,
     say: Say = unsaid,
     cache: Path | None = None,
+    begun: float | None = None,
 ) -> Tuning:
     """Search for better settings and write them as YAML that `train` takes.
 
     What `train` would hold out with the same settings stays shut: the search masks items among those that are left.
     `only` names the settings to search, `run_folder` keeps the trials (see `trials_of`), so that the same call goes on
-    where it was stopped. Raises GraphRecError as `tune.search.search` does, and where Optuna is not installed.
+    where it was stopped. `begun` is when the minutes of `tune` began to count, by `time.monotonic()`; default: now,
+    before anything is encoded. Raises GraphRecError as `tune.search.search` does, and where Optuna is not installed.
     """
+    begun = time.monotonic() if begun is None else begun
     require_optuna()
     tune = tune or TuneConfig()
     check_settings_file(out)  # before minutes of training, not after
     space = space_around(config, only)
     train, _, _ = _hold_out(dataset, config, hold_out, say)
     masked = MaskedItems.of(train, config, tune, resolve_device(device), cache, progress, say)
-    tuning = search(masked, config, tune, space, run_folder or trials_of(out), restart, progress, say)
+    tuning = search(masked, config, tune, space, run_folder or trials_of(out), restart, progress, say, begun)
     write_settings(tuning, out)
     return tuning
 

@@ -57,6 +57,28 @@ def test_it_writes_settings_that_train_takes_and_a_table_of_trials(tuned):
     assert tuning.best.score == max(trial.score for trial in tuning.trials) > 0
 
 
+def test_minutes_count_from_the_start_of_the_command(graphrec, small_store, monkeypatch):
+    """Loading and encoding take 50 seconds here, and each of four trainings 40: within 2.5 minutes two of them end."""
+    now = [1000.0]
+    monkeypatch.setattr("graphrec.cli.tune.time.monotonic", lambda: now[0])  # the one clock of all modules
+    load, encode, fit = Dataset.load, MaskedItems.of, MaskedItems.fit
+
+    def slow(seconds, call):
+        def waited(*given: object, **named: object):
+            now[0] += seconds
+            return call(*given, **named)
+
+        return waited
+
+    monkeypatch.setattr(Dataset, "load", slow(20, load))
+    monkeypatch.setattr(MaskedItems, "of", slow(30, encode))
+    monkeypatch.setattr(MaskedItems, "fit", slow(40, fit))
+    code, out, err = graphrec("tune", small_store, *QUICK, "--trials", 4, "--minutes", 2.5, "--json")
+    assert code == 0, err
+    answer = json.loads(out)
+    assert (answer["stopped"], len(answer["trials"])) == ("minutes", 2)
+
+
 def test_the_same_command_again_trains_nothing_and_answers_the_same(tuned, graphrec, small_store, monkeypatch):
     def fit(self, config: ModelConfig):
         raise AssertionError("trained again")

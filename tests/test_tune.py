@@ -223,7 +223,7 @@ def test_a_small_space_is_exhausted(folder):
     assert (tuning.stopped, len(masked.fitted)) == ("exhausted", 2)
 
 
-def test_no_trial_begins_that_would_be_late(folder, monkeypatch):
+def test_no_trial_begins_that_would_be_late(folder, tmp_path, monkeypatch):
     now = [0.0]
     monkeypatch.setattr("graphrec.tune.search.time.monotonic", lambda: now[0])
 
@@ -234,6 +234,12 @@ def test_no_trial_begins_that_would_be_late(folder, monkeypatch):
 
     tuning = run(Slow(sharp), folder, trials=9, minutes=2.5)  # three of 40 seconds each; a fourth would need 160
     assert (tuning.stopped, len(tuning.trials)) == ("minutes", 3)
+    config = GraphRecConfig()
+    waited = search(  # 50 seconds went by before: a third would need 170
+        Slow(sharp), config, TuneConfig(trials=9, minutes=2.5), space_around(config), tmp_path / "other.trials",
+        begun=now[0] - 50,
+    )  # fmt: skip
+    assert (waited.stopped, len(waited.trials)) == ("minutes", 2)
 
 
 def test_proposals_depend_on_the_seed_alone():

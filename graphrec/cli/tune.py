@@ -1,5 +1,6 @@
 """`graphrec tune`: from a dataset to better settings."""
 
+import time
 from pathlib import Path
 from typing import Annotated
 
@@ -30,7 +31,7 @@ def tune(
     trials: Annotated[int, typer.Option(min=1, help="Trainings, the first with the settings as they are.")] = 30,
     minutes: Annotated[
         float | None,
-        typer.Option(min=0.0, help="Begin no trial that would not be done in time.", show_default=False),
+        typer.Option(min=0.0, help="Begin no trial that would not be done so long after the start.", show_default=False),
     ] = None,
     out: Annotated[Path, typer.Option(help="The YAML file that is written, for train --config.")] = Path(
         "runs/tuned.yaml"
@@ -65,6 +66,7 @@ def tune(
     What train would hold out stays shut. Stopped or killed, the same command goes on where it was; Ctrl-C keeps the
     best so far.
     """
+    begun = time.monotonic()
     from graphrec.cli.tune_tables import print_tuning
     from graphrec.config import GraphRecConfig
     from graphrec.tune.masked_items import TuneConfig
@@ -84,7 +86,7 @@ def tune(
         screen.print(f"! {warning}", style="yellow", markup=False)
     tuning = tune_settings(
         data, resolved, out, asked, split_ids(only), run_folder, not no_hold_out, chosen_device, progress, restart,
-        say_on(screen), where,
+        say_on(screen), where, begun,
     )  # fmt: skip
     if as_json:
         print_json(tuning.to_json())

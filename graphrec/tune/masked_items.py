@@ -30,7 +30,8 @@ class TuneConfig(BaseModel, extra="forbid", frozen=True):
     trials: PositiveInt = 30
     """Trainings, the first with the settings that the search starts from; those of an earlier call count."""
     minutes: PositiveFloat | None = None
-    """No trial begins that would not end within so many minutes of this call, going by those before; None: no limit."""
+    """No trial but the first begins that would not end within so many minutes of the start of the command, loading and
+    encoding included, going by the trials before; None: no limit."""
     measure: Measure = "cold"
     """cold: NDCG@20 among the masked items, the mean of with and without popularity. cold+warm: the mean of that and
     the same for masked pairs among the other items."""

@@ -33,8 +33,11 @@ def search(
     restart: bool = False,
     progress: Progress = silent,
     say: Say = unsaid,
+    begun: float | None = None,
 ) -> Tuning:
     """Try the settings themselves and then other points of the space; `folder` keeps the trials.
+
+    `begun` is when the minutes began to count, by `time.monotonic()`: now, where nothing was waited for before.
 
     The same call goes on where it was stopped; Ctrl-C ends the search with what it has. `say` gets a line per trial
     that beats all before it. A later trial that fails is written down and passed over.
@@ -42,6 +45,7 @@ def search(
     Raises GraphRecError where the first trial fails, nothing was tried, or the folder holds something else or is being
     used by another process.
     """
+    begun = time.monotonic() if begun is None else begun
     pools = {str(name): len(users) for name, (_, users) in masked.judges.items()}
     folder.parent.mkdir(parents=True, exist_ok=True)
     with lock_file(folder.parent / f".{folder.name}.lock") as is_ours:
@@ -51,7 +55,7 @@ def search(
         done = journal.read(lambda point: _is_in(space, config, point), say)
         if done:
             say(f"{len(done)} trials are done already: {folder}")
-        stopped = _run(masked, config, tune, space, journal, done, progress, say)
+        stopped = _run(masked, config, tune, space, journal, done, begun, progress, say)
         return _result(masked, config, space, journal, done, stopped)
 
 
@@ -62,11 +66,12 @@ def _run(
     space: Sequence[Dimension],
     journal: Journal,
     done: list[Trial],
+    begun: float,
     progress: Progress,
     say: Say,
 ) -> Stopped:
     """Add trials to the journal and to `done` until there are enough; says why it stopped."""
-    begun, start = time.monotonic(), point_of(config, space)
+    start = point_of(config, space)
     try:
         for _ in progress(range(len(done), tune.trials), "Trials on masked items"):
             expected = float(np.mean([trial.seconds for trial in done])) if done else 0.0
