@@ -63,7 +63,7 @@ def fit(arm: str, variants: tuple[str, ...], inputs: TrainingInput, model_config
         query_BD = model.queries(model.encoded.q_UD[pool.users], matrix_UI, popularity)
         return rank_by_vectors(query_BD, model.served_ID, pool.items, seen, K)
 
-    return Fitted(rank, model.choices.to_json())
+    return Fitted(rank, model.choices.model_dump(mode="json"))
 
 
 def _baseline(arm: str, inputs: TrainingInput, pool: Pool) -> Fitted:
@@ -85,7 +85,7 @@ def _with_mlp_head(model: GraphModel, inputs: TrainingInput) -> GraphModel:
     search = GridSearchCV(network, {"alpha": list(_PENALTIES)}, cv=3)
     search.fit(x_IF[warm], model.graph_ID[warm, :dim] / spread)
     served_ID = model.served_ID.copy()
-    served_ID[cold, :dim] = search.predict(x_IF[cold]) * spread
+    served_ID[cold, :dim] = search.predict(x_IF[cold]) * spread * model.choices.stretch  # as the rest of the vector is
     return replace(model, served_ID=served_ID)
 
 
