@@ -31,7 +31,7 @@ def tune(
     trials: Annotated[int, typer.Option(min=1, help="Trainings, the first with the settings as they are.")] = 30,
     minutes: Annotated[
         float | None,
-        typer.Option(min=0.0, help="Begin no trial that would not be done so long after the start.", show_default=False),
+        typer.Option(min=0.0, help="Begin no trial that would not be done by then.", show_default=False),
     ] = None,
     out: Annotated[Path, typer.Option(help="The YAML file that is written, for train --config.")] = Path(
         "runs/tuned.yaml"
