@@ -30,7 +30,22 @@ class EASESettings(BaseModel, extra="forbid", frozen=True):
 SPACE = {"penalty": (1.0, 3.0, 10.0, 30.0, 100.0, 200.0, 300.0, 500.0, 700.0, 1000.0, 1500.0, 2000.0, 3000.0, 10_000.0)}
 
 
-class EASE(ScoreBaseline):
+class WarmHistoryBaseline(ScoreBaseline):
+    """A baseline whose scores are a function of the warm items that a user has touched; `_fit` sets the attributes."""
+
+    items_: np.ndarray
+    """The R warm items, sorted."""
+    history_UR_: sp.csr_matrix
+    """1 where the user has touched the item."""
+
+    def knowing(self, known_UI: sp.csr_matrix) -> Self:
+        """See `Baseline.knowing`."""
+        other = copy(self)
+        other.history_UR_ = ones(known_UI)[:, self.items_]
+        return other
+
+
+class EASE(WarmHistoryBaseline):
     """A user's score of item j is Σ_i B_ij over their items i, B from `ease_weights` of the warm items.
 
     The penalty is chosen by NDCG@20 on masked pairs of warm items. Events count once. A cold item's column of B is
@@ -58,12 +73,6 @@ class EASE(ScoreBaseline):
         self.history_UR_ = ones(matrix_UI)[:, self.items_]
         self.weights_RR_ = ease_weights(gram(self.history_UR_), self.settings_.penalty)
         self._prepare(inputs)
-
-    def knowing(self, known_UI: sp.csr_matrix) -> Self:
-        """See `Baseline.knowing`."""
-        other = copy(self)
-        other.history_UR_ = ones(known_UI)[:, self.items_]
-        return other
 
     def scores(self, users: np.ndarray) -> np.ndarray:
         """(B, I): x_u B; 0 for cold items."""

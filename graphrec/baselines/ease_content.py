@@ -13,16 +13,14 @@ features to raw interactions, the content arm without its popularity term; a lar
 """
 
 from collections.abc import Callable
-from copy import copy
-from typing import Self
 
 import numpy as np
 import scipy.sparse as sp
 from pydantic import BaseModel, NonNegativeFloat, PositiveFloat
 
-from graphrec.baselines.arm import ScoreBaseline, TrainingInput
+from graphrec.baselines.arm import TrainingInput
 from graphrec.baselines.ease import SPACE as EASE_SPACE
-from graphrec.baselines.ease import EASESettings, check_size, ease_weights, gram
+from graphrec.baselines.ease import EASESettings, WarmHistoryBaseline, check_size, ease_weights, gram
 from graphrec.baselines.item_knn import ones
 from graphrec.baselines.judge import Judge
 from graphrec.baselines.modalities import even_modalities, modality_weights
@@ -59,7 +57,7 @@ class ColdSettings(BaseModel, extra="forbid", frozen=True):
 SPACE = {**EASE_SPACE, "feature_weight": (0.0, 3.0, 10.0, 30.0, 100.0, 300.0)}
 
 
-class EASEContent(ScoreBaseline):
+class EASEContent(WarmHistoryBaseline):
     """See the module. Dense, warm items × items: refused where that is more than 20,000 × 20,000."""
 
     has_personal_part = True
@@ -97,12 +95,6 @@ class EASEContent(ScoreBaseline):
         rebuilt_RC = system.design_RF @ cold_coefficients(system, cold, self.settings_)
         self.weights_RI_[:, cold] = warm_RR @ rebuilt_RC + own * rebuilt_RC
         self._prepare(inputs)
-
-    def knowing(self, known_UI: sp.csr_matrix) -> Self:
-        """See `Baseline.knowing`."""
-        other = copy(self)
-        other.history_UR_ = ones(known_UI)[:, self.items_]
-        return other
 
     def scores(self, users: np.ndarray) -> np.ndarray:
         """(B, I): x_u B for warm items, x_u (B + δI) b_c for cold ones."""
