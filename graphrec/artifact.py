@@ -95,6 +95,12 @@ def write_artifact(
     return manifest
 
 
+def checkpoint_path(folder: Path) -> Path:
+    """Where the work that will write the folder keeps how far it has come: beside it, hidden."""
+    folder = Path(folder).resolve()  # it may be a link
+    return folder.parent / f".{folder.name}.checkpoint.safetensors"
+
+
 def check_replaceable(folder: Path, kind: str = "run") -> None:
     """Raise GraphRecError unless `folder` is missing, empty or an earlier artifact of that kind, in a writable place.
 

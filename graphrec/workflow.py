@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from graphrec.artifact import Manifest, check_replaceable, read_manifest
+from graphrec.artifact import Manifest, check_replaceable, checkpoint_path, read_manifest
 from graphrec.comparison import Comparison, compare_with, pool_names
 from graphrec.comparison.question import DEFAULT_ARMS, DEFAULT_MEMORY_MB, DEFAULT_METRICS, By
 from graphrec.config import GraphRecConfig
@@ -67,7 +67,7 @@ def train_run(
     is a folder that remembers CLIP vectors by content, so that nothing is encoded twice.
     """
     check_replaceable(out)  # before minutes of training, not after
-    checkpoint = checkpoint_of(out)
+    checkpoint = checkpoint_path(out)
     if restart:
         remove_checkpoint(checkpoint)
     train, held_out, config = _hold_out(dataset, config, hold_out, say)
@@ -113,12 +113,6 @@ def tune_settings(
 def trials_of(settings: Path) -> Path:
     """Where the trials behind a file of settings are kept."""
     return settings.with_suffix(".trials")
-
-
-def checkpoint_of(run: Path) -> Path:
-    """Where the training of a run writes how far it has come."""
-    run = run.resolve()  # the run may be a link
-    return run.parent / f".{run.name}.checkpoint.safetensors"
 
 
 def run_split(model: Recommender, name: str | None = None) -> Split:

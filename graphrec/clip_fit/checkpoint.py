@@ -31,12 +31,6 @@ class Position:
     """That of the last step."""
 
 
-def checkpoint_path(out: Path) -> Path:
-    """Where the fit that will write the folder `out` keeps its checkpoint: beside it, hidden."""
-    out = Path(out).resolve()
-    return out.parent / f".{out.name}.checkpoint.safetensors"
-
-
 def write_checkpoint(
     path: Path, key: str, position: Position, model: torch.nn.Module, optimizer: torch.optim.Optimizer, scaler: Any
 ) -> None:

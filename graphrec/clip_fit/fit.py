@@ -13,8 +13,7 @@ import torch
 from pydantic import BaseModel, Field, PositiveFloat
 
 from graphrec import atomic_file
-from graphrec.artifact import check_replaceable, package_versions
-from graphrec.clip_fit.checkpoint import checkpoint_path
+from graphrec.artifact import check_replaceable, checkpoint_path, package_versions
 from graphrec.clip_fit.model_folder import KIND, round_weights, write_clip_folder
 from graphrec.clip_fit.pairs import Pairs, find_pairs
 from graphrec.clip_fit.pictures import Pictures

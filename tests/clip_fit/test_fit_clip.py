@@ -12,9 +12,8 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from graphrec.artifact import read_manifest
+from graphrec.artifact import checkpoint_path, read_manifest
 from graphrec.clip_fit import training as training_loop
-from graphrec.clip_fit.checkpoint import checkpoint_path
 from graphrec.clip_fit.fit import ClipFitConfig, fit_clip
 from graphrec.clip_fit.model_folder import KIND, WEIGHTS
 from graphrec.clip_fit.training import TrainingConfig
