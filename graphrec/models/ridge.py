@@ -68,18 +68,3 @@ class RidgeSystem:
         scaled = scale_F[used, None] * right_FT[used]
         answer_FT[used] = scale_F[used, None] * scipy.linalg.cho_solve(factor, scaled, check_finite=False)
         return answer_FT
-
-    def coefficients(self, y_RT: np.ndarray, settings: HeadSettings) -> np.ndarray:
-        """Ridge coefficients (F, T), float32: `design(items) @ coefficients` predicts the targets."""
-        moments_FT = (self.design_RF.T @ y_RT.astype(np.float32)).astype(np.float64)
-        return self.inverse_times(moments_FT, settings).astype(np.float32)
-
-    def predict(self, coefficients_FT: np.ndarray, block_rows: int = 100_000) -> np.ndarray:
-        """Predictions (I, T), float32, for every item of the catalogue from its own features and nothing else."""
-        intercept_T = _CONSTANT * coefficients_FT[-1]
-        # In blocks of fixed size: the same item gets the same bits whatever else is asked for.
-        parts = [
-            self.x_IF[start : start + block_rows] @ coefficients_FT[:-1] + intercept_T
-            for start in range(0, len(self.x_IF), block_rows)
-        ]
-        return np.concatenate(parts)
