@@ -35,7 +35,7 @@ def one_seed(dataset: Dataset, seed: int) -> dict[str, Any]:
         "seed": seed,
         "train_seconds": round(trained - start, 1),
         "eval_seconds": round(time.perf_counter() - trained, 1),
-        "choices": {**vars(choices), "head": choices.head.model_dump()},
+        "choices": choices.model_dump(mode="json"),
         "pool": comparison["pools"][0],
     }
 

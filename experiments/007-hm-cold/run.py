@@ -67,7 +67,7 @@ def one_row(dataset: Dataset, features: str, seed: int) -> dict[str, Any]:
         "seed": seed,
         "pool": {"items": len(pool.items), "users": len(pool.users), "pairs": int(pool.truth[pool.users].nnz)},
         "train_seconds": round(trained - start, 1),
-        "choices": model.model_.choices.to_json(),
+        "choices": model.model_.choices.model_dump(mode="json"),
         "arms": {name: means(value, seed) for name, value in values.items()},
         "arms_popularity_off": {name: means(value, seed) for name, value in off.items()},
         "graph_minus_content": {
