@@ -38,6 +38,9 @@ class NeighborSampler(BaseSampler):
     A layer needs a node's neighbours only at that hop or nearer ones, so as many layers of message passing over the
     whole subgraph as there are fanouts compute the seeds' vectors; further nodes' vectors are by-products.
 
+    With `users_start_alike`, items have no neighbours at the last hop: for an encoder whose users have no features of
+    their own, so that the users reached there would all say the same.
+
     With `exclude_target_edges`, no seed link of a batch is sampled in it, in either direction, at any hop.
 
     `rng` is drawn from batch by batch: assign a generator of the same seed to `sampler.rng` to see the same batches
@@ -51,6 +54,7 @@ class NeighborSampler(BaseSampler):
         fanouts: Sequence[int],
         rng: np.random.Generator,
         exclude_target_edges: bool = True,
+        users_start_alike: bool = False,
     ) -> None:
         if not len(fanouts) or min(fanouts) < 1:
             raise GraphRecError(f"Expected one fanout of at least 1 per layer, got {list(fanouts)}.")
@@ -58,6 +62,7 @@ class NeighborSampler(BaseSampler):
         self.fanouts = tuple(fanouts)
         self.rng = rng
         self.exclude_target_edges = exclude_target_edges
+        self.users_start_alike = users_start_alike
         self._touched = {kind: np.flatnonzero(graph.adjacency(kind).degree) for kind in KINDS}
         self._worker: tuple[int, np.random.Generator] | None = None
 
@@ -120,8 +125,10 @@ class NeighborSampler(BaseSampler):
         self, seed: dict[NodeKind, torch.Tensor], allowed: dict[NodeKind, AllowedEdges], rng: np.random.Generator
     ) -> HeteroSamplerOutput:
         subgraph = _Subgraph({kind: seed[kind].numpy() if kind in seed else np.empty(0, np.int64) for kind in KINDS})
-        for fanout in self.fanouts:
+        for hop, fanout in enumerate(self.fanouts, start=1):
             frontier = {kind: subgraph.frontier(kind) for kind in KINDS}
+            if self.users_start_alike and hop == len(self.fanouts):
+                frontier["item"] = frontier["item"][:0]
             drawn = {kind: self._draw(kind, frontier[kind], fanout, allowed[kind], rng) for kind in KINDS}
             subgraph.add_hop({kind: (*drawn[kind], self._neighbors(kind, drawn[kind][1])) for kind in KINDS})
         return subgraph.output()

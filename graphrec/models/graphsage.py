@@ -4,6 +4,7 @@ Shapes: F features, D dimensions, L layers; `n` and `m` count the users and item
 """
 
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import torch
@@ -44,7 +45,9 @@ class Encoded:
 
 
 class GraphSAGE(nn.Module):
-    """L layers of `SAGEConv` with mean aggregation in both directions; z (items) and q (users) share one space.
+    """L layers of `SAGEConv` with mean aggregation; z (items) and q (users) share one space.
+
+    Messages go in both directions, except that in the first layer users, who all start alike, send none.
 
     An item enters with a linear map of its features, plus a residual of its own where it has edges (`start_from`; it
     stays zero otherwise); a user with one learned vector that is the same for all: what a user is comes from their
@@ -60,8 +63,16 @@ class GraphSAGE(nn.Module):
             nn.init.zeros_(self.residual.weight)
         self.user_start = nn.Parameter(torch.zeros(config.dim))
         self.layers = nn.ModuleList(
-            nn.ModuleDict({kind: SAGEConv((config.dim, config.dim), config.dim) for kind in ("user", "item")})
-            for _ in config.fanouts
+            nn.ModuleDict(
+                {
+                    "user": SAGEConv((config.dim, config.dim), config.dim),
+                    # In the first layer all users would send the one vector that they start with.
+                    "item": SAGEConv((config.dim, config.dim), config.dim)
+                    if number
+                    else nn.Linear(config.dim, config.dim),
+                }
+            )
+            for number in range(len(config.fanouts))
         )
 
     @torch.no_grad()
@@ -78,11 +89,14 @@ class GraphSAGE(nn.Module):
         mean_F = torch.from_numpy((degree_I / max(1, degree_I.sum())).astype(np.float32) @ x_IF).to(device)
         self.content.bias.copy_(-self.content.weight @ mean_F)
         for number in range(len(self.layers)):
-            user, item = self.convolution(number, "user"), self.convolution(number, "item")
-            for convolution in (user, item):
-                convolution.lin_l.bias.zero_()
+            user, item = self.user_layer(number), self.item_layer(number)
+            own, bias = (
+                (item.weight, item.bias) if isinstance(item, nn.Linear) else (item.lin_r.weight, item.lin_l.bias)
+            )
             nn.init.eye_(user.lin_l.weight)
-            nn.init.eye_(item.lin_r.weight)
+            nn.init.eye_(own)
+            user.lin_l.bias.zero_()
+            bias.zero_()
         if self.residual is not None:
             generator = torch.Generator().manual_seed(seed)
             start_ID = _RESIDUAL_START * torch.randn(self.residual.weight.shape, generator=generator)
@@ -98,10 +112,11 @@ class GraphSAGE(nn.Module):
         """
         item_mD, user_nD = self._start(item_m, x_mF), self.user_start.expand(num_users, -1)
         for number in range(len(self.layers)):
-            user, item = self.convolution(number, "user"), self.convolution(number, "item")
+            user, item = self.user_layer(number), self.item_layer(number)
+            messages = (item_mD,) if isinstance(item, nn.Linear) else ((user_nD, item_mD), edge_index[INTERACTS])
             user_nD, item_mD = (
                 self._activate(user((item_mD, user_nD), edge_index[INTERACTED_BY]), number),
-                self._activate(item((user_nD, item_mD), edge_index[INTERACTS]), number),
+                self._activate(item(*messages), number),
             )
         return nn.functional.normalize(user_nD), nn.functional.normalize(item_mD)
 
@@ -132,7 +147,7 @@ class GraphSAGE(nn.Module):
     def messages(self, encoded: Encoded) -> np.ndarray:
         """What each item sends to its users in the last layer, (I, D): a user's vector holds the mean of these."""
         states_ID = _on(encoded.states_LID[-1], self.user_start.device)
-        weight_DD = self.convolution(len(self.layers) - 1, "user").lin_l.weight
+        weight_DD = self.user_layer(len(self.layers) - 1).lin_l.weight
         return nn.functional.linear(states_ID, weight_DD).cpu().numpy()
 
     @torch.no_grad()
@@ -145,23 +160,27 @@ class GraphSAGE(nn.Module):
         user_BD = self.user_start.expand(len(items), -1)
         for number in range(len(self.layers)):
             item_mD = _on(np.ascontiguousarray(states_LID[number][touched]), device)
-            user_BD = self._activate(self.convolution(number, "user")((item_mD, user_BD), edge_index), number)
+            user_BD = self._activate(self.user_layer(number)((item_mD, user_BD), edge_index), number)
         return nn.functional.normalize(user_BD).cpu().numpy()
 
-    def convolution(self, number: int, kind: NodeKind) -> SAGEConv:
-        """The convolution of layer `number` whose messages end in nodes of this kind."""
-        layer = self.layers[number]
-        assert isinstance(layer, nn.ModuleDict)
-        return layer[kind]
+    def user_layer(self, number: int) -> SAGEConv:
+        """What makes layer `number`'s users of its items."""
+        return cast(SAGEConv, cast(nn.ModuleDict, self.layers[number])["user"])
+
+    def item_layer(self, number: int) -> SAGEConv | nn.Linear:
+        """What makes layer `number`'s items of its users, and of nothing but themselves in the first."""
+        return cast(SAGEConv | nn.Linear, cast(nn.ModuleDict, self.layers[number])["item"])
 
     def _start(self, item_m: Tensor, x_mF: Tensor) -> Tensor:
         content_mD = self.content(x_mF)
         return content_mD if self.residual is None else content_mD + self.residual(item_m)
 
     def _layer(self, number: int, kind: NodeKind, graph: InteractionGraph, state: dict[str, Tensor]) -> Tensor:
-        convolution, source = self.convolution(number, kind), state[other_kind(kind)]
+        layer, source = self.user_layer(number) if kind == "user" else self.item_layer(number), state[other_kind(kind)]
+        if isinstance(layer, nn.Linear):
+            return self._activate(layer(state[kind]), number)
         outputs = [
-            convolution((source, state[kind][block.rows]), block.adjacency.to(source.device))
+            layer((source, state[kind][block.rows]), block.adjacency.to(source.device))
             for block in neighbor_blocks(graph, kind)
         ]
         return self._activate(torch.cat(outputs), number)

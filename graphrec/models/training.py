@@ -120,7 +120,7 @@ def _loader(
     negatives = NegativeSampling("triplet", config.uniform_negatives) if config.uniform_negatives else None
     return LinkLoader(
         graph.to_hetero_data(),
-        NeighborSampler(graph, encoder_config.fanouts, rng),
+        NeighborSampler(graph, encoder_config.fanouts, rng, users_start_alike=True),
         edge_label_index=(INTERACTS, torch.from_numpy(np.stack([edges.rows, edges.indices_E]))),
         neg_sampling=negatives,
         batch_sampler=batches,

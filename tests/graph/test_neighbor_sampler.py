@@ -141,6 +141,31 @@ def test_excluding_targets_leaves_every_other_neighbour(graph, pairs):
         assert set(sampled_pairs(batch, INTERACTS)) == {pair for pair in everything if pair[1] in items}
 
 
+@pytest.mark.parametrize("kind", ["user", "item"])
+@pytest.mark.parametrize("num_hops", [1, 2, 3])
+def test_where_users_start_alike_none_is_drawn_for_items_at_the_last_hop(graph, kind, num_hops):
+    """All else is the same, items for users at that hop too: everything is drawn, so nothing hangs on chance."""
+    fanouts, seeds = (EVERYTHING,) * num_hops, torch.tensor([3, 0, 17])
+    plain, alike = (
+        next(
+            iter(
+                NodeLoader(
+                    graph.to_hetero_data(), sampler_of(graph, fanouts, users_start_alike=is_alike),
+                    input_nodes=(kind, seeds), batch_size=3,
+                )
+            )
+        )
+        for is_alike in (False, True)
+    )  # fmt: skip
+    assert alike[INTERACTED_BY].num_sampled_edges == plain[INTERACTED_BY].num_sampled_edges
+    assert sampled_pairs(alike, INTERACTED_BY) == sampled_pairs(plain, INTERACTED_BY)
+    into_items = list(plain[INTERACTS].num_sampled_edges)
+    assert alike[INTERACTS].num_sampled_edges == [*into_items[:-1], 0]
+    assert sampled_pairs(alike, INTERACTS) == sampled_pairs(plain, INTERACTS)[: sum(into_items[:-1])]
+    assert alike["user"].num_sampled_nodes[-1] == 0
+    assert alike["item"].num_sampled_nodes == plain["item"].num_sampled_nodes
+
+
 def test_sampled_neighbours_are_uniform_without_replacement(graph):
     """The hub item's users, 5 at a time; a neighbour's count over B draws has variance B·p(1-p), p = 5 / degree."""
     users, fanout, draws = graph.users_of_item.neighbors(0), 5, 4000

@@ -33,7 +33,8 @@ def naive_forward(encoder, graph, x_IF):
             linear(to_user.lin_l, mean(n)) + linear(to_user.lin_r, h) for n, h in zip(of_user, user, strict=True)
         ]
         new_item = [
-            linear(to_item.lin_l, mean(n)) + linear(to_item.lin_r, h) for n, h in zip(of_item, item, strict=True)
+            linear(to_item.lin_l, mean(n)) + linear(to_item.lin_r, h) if number else linear(to_item, h)
+            for n, h in zip(of_item, item, strict=True)
         ]
         last = number == len(encoder.layers) - 1
         user, item = ([h if last else np.maximum(h, 0) for h in nodes] for nodes in (new_user, new_item))
@@ -62,16 +63,17 @@ def test_encoding_in_blocks_is_encoding_at_once(graph, x_IF, make_encoder, num_l
     np.testing.assert_allclose(in_blocks.states_LID, at_once.states_LID, atol=1e-5)
 
 
+@pytest.mark.parametrize("users_start_alike", [False, True])
 @pytest.mark.parametrize("kind", ["user", "item"])
 @pytest.mark.parametrize("num_layers", [1, 2, 3])
 def test_seeds_of_a_subgraph_with_all_neighbours_get_the_vectors_of_the_full_graph(
-    graph, x_IF, make_encoder, num_layers, kind
+    graph, x_IF, make_encoder, num_layers, kind, users_start_alike
 ):
     encoder = make_encoder(num_layers)
     encoded = encoder.encode(graph, x_IF)
     everything = (max(graph.user_degree.max(), graph.item_degree.max()),) * num_layers
     seeds = torch.tensor([29, 4, 0, 28, 11])
-    sampler = NeighborSampler(graph, everything, np.random.default_rng(0))
+    sampler = NeighborSampler(graph, everything, np.random.default_rng(0), users_start_alike=users_start_alike)
     (batch,) = NodeLoader(graph.to_hetero_data(), sampler, input_nodes=(kind, seeds), batch_size=len(seeds))
     item_m = batch["item"].n_id
     edge_index = {one: batch[one].edge_index for one in (INTERACTS, INTERACTED_BY)}
@@ -129,11 +131,10 @@ def test_what_else_a_neighbours_neighbour_has_reaches_a_user_through_three_layer
 def pass_through(encoder):
     """Make the layers hand on the mean of the neighbours' content, untouched."""
     with torch.no_grad():
-        for kind in ("user", "item"):
-            convolution = encoder.convolution(0, kind)
-            convolution.lin_l.weight.copy_(torch.eye(len(convolution.lin_l.weight)))
-            convolution.lin_l.bias.zero_()
-            convolution.lin_r.weight.zero_()
+        convolution = encoder.user_layer(0)
+        convolution.lin_l.weight.copy_(torch.eye(len(convolution.lin_l.weight)))
+        convolution.lin_l.bias.zero_()
+        convolution.lin_r.weight.zero_()
 
 
 def test_queries_are_the_layers_output_and_not_the_mean_of_the_content(taste_world, taste_model):

@@ -80,7 +80,7 @@ def expected_learned(teacher, encoder, encoded, graph, kernel_RR, rows, users, s
     """Every item predicted without itself, asked by its user as encoded without it."""
     y_RD = (1 - share) * teacher.z_ID[rows] + share * teacher.folded_ID[rows]
     left_out_RD = without_each(kernel_RR, y_RD.astype(np.float64))
-    convolution, (states_ID,) = encoder.convolution(0, "user"), encoded.states_LID
+    convolution, (states_ID,) = encoder.user_layer(0), encoded.states_LID
     weight, bias = convolution.lin_l.weight.detach().numpy(), convolution.lin_l.bias.detach().numpy()
     own_D = (convolution.lin_r.weight @ encoder.user_start).detach().numpy() + bias
     adjacency = graph.items_of_user.matrix()
