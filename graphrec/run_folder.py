@@ -25,7 +25,8 @@ from graphrec.data.set_aside import read_set_aside, write_set_aside
 from graphrec.errors import GraphRecError
 from graphrec.features.extract import ItemFeatures
 from graphrec.features.storage import read_features, write_features
-from graphrec.models.graph_model import FittedChoices, GraphModel
+from graphrec.models.choices import FittedChoices
+from graphrec.models.graph_model import GraphModel
 from graphrec.models.graphsage import Encoded, GraphSAGE
 from graphrec.models.scoring import QueryScale
 from graphrec.retrieval.item_index import ItemIndex
@@ -45,8 +46,6 @@ _ARRAYS: dict[str, Callable[[GraphModel], np.ndarray]] = {
     "raw_average": lambda model: model.raw_scale.average_D,
     "degree": lambda model: model.degree_I,
 }
-_RAW = ("raw_covariance", "raw_average")
-"""Runs from before there was a raw block lack these."""
 _TRIES = 3
 
 
@@ -61,7 +60,7 @@ class Run:
     index: ItemIndex
     held_out: dict[str, Truth] = field(default_factory=dict)
     clip: ClipIndex | None = None
-    """None where no item has a picture or text vector, or the run was written before there was such an index."""
+    """None where no item has a picture or text vector."""
 
 
 def write_run(run: Run, folder: Path) -> None:
@@ -119,12 +118,8 @@ def _read_files(folder: Path, manifest: Manifest, device: str) -> Run:
         ) from None
     features = read_features(folder / "features")
     # Large arrays stay on disk until they are used.
-    arrays = {
-        name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
-        for name in _ARRAYS
-        if name not in _RAW or f"{name}.npy" in manifest.files
-    }
-    choices = FittedChoices.from_json(json.loads((folder / "metrics.json").read_text(encoding="utf-8")))
+    arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in _ARRAYS}
+    choices = FittedChoices.of((folder / "metrics.json").read_text(encoding="utf-8"))
     num_features = sum(modality.num_features for modality in features.modalities.values())
     encoder = GraphSAGE(len(train.catalogue), num_features, config.model.encoder)
     encoder.load_state_dict(safetensors.torch.load_file(folder / "encoder.safetensors"))
@@ -132,7 +127,7 @@ def _read_files(folder: Path, manifest: Manifest, device: str) -> Run:
         encoder=encoder.to(device).eval(),
         encoded=Encoded(arrays["sage_items"], arrays["users"], arrays["item_states"]),
         scale=QueryScale(arrays["score_covariance"], arrays["average_query"]),
-        raw_scale=QueryScale(arrays.get(_RAW[0], np.zeros((0, 0))), arrays.get(_RAW[1], np.zeros(0))),
+        raw_scale=QueryScale(arrays["raw_covariance"], arrays["raw_average"]),
         choices=choices,
         graph_ID=arrays["graph"],
         content_ID=arrays["content"],
@@ -148,7 +143,7 @@ def _read_files(folder: Path, manifest: Manifest, device: str) -> Run:
 def _write_files(run: Run, folder: Path) -> None:
     (folder / "config.yaml").write_text(run.config.to_yaml(), encoding="utf-8")
     # What was chosen inside the training data; figures on held-out data come from an evaluation.
-    (folder / "metrics.json").write_text(json.dumps(run.model.choices.to_json(), indent=2), encoding="utf-8")
+    (folder / "metrics.json").write_text(run.model.choices.model_dump_json(indent=2), encoding="utf-8")
     _write_dataset(run.train, folder)
     write_features(run.features, folder / "features")
     for name, pick in _ARRAYS.items():

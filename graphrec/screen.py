@@ -12,7 +12,7 @@ from rich.progress import Progress as RichProgress
 from rich.table import Column, Table
 
 from graphrec.data.check_report import CheckReport, Coverage
-from graphrec.models.graph_model import FittedChoices
+from graphrec.models.choices import FittedChoices
 
 T = TypeVar("T")
 
@@ -110,16 +110,19 @@ def plain_table(title: str | None = None) -> Table:
 
 
 def print_choices(console: Console, choices: FittedChoices) -> None:
-    """What training chose inside the training data: epochs on masked items, the head with every item left out."""
+    """What training chose inside the training data, and by what."""
     weights = sorted(choices.head.weights.items(), key=lambda term: -term[1])
     shown = ", ".join(f"{name} {weight:.3g}" for name, weight in weights[:_TERMS_SHOWN])
     more = f" and {len(weights) - _TERMS_SHOWN} more" if len(weights) > _TERMS_SHOWN else ""
+    mixture, half = choices.mixture, choices.half_degree
+    hand_over = f"half graph at degree {half:g}" if half else "the graph alone from the first user on"
     console.print(
         f"Chosen inside the training data. On masked items: {choices.epochs} epochs (NDCG@20 there "
-        f"{choices.masked_ndcg:.3f}, a validation figure), half graph at degree {choices.half_degree:g}. With every "
-        f"warm item left out in turn: kernel weights {escape(shown)}{more}, penalty {choices.head.penalty:.3g}; "
-        f"shares {choices.fold_in_share:.2f} fold-in, {choices.raw_share:.2f} raw; "
-        f"popularity {choices.popularity_weight:.2f}.",
+        f"{choices.masked_ndcg:.3f}, a validation figure), and what a score consists of: {1 - mixture.raw_share:.0%} "
+        f"what the graph taught ({mixture.fold_in_share:.0%} of it fold-in), {mixture.raw_share:.0%} raw content, "
+        f"popularity with weight {mixture.popularity_weight:g}. On masked pairs of other items: {hand_over}, content "
+        f"vectors {choices.stretch:g} times as long as predicted. With each item left out in turn: kernel weights "
+        f"{escape(shown)}{more}, penalty {choices.head.penalty:.3g}.",
         style="dim",
     )
 

@@ -236,12 +236,12 @@ def test_the_query_is_what_graphsage_makes_of_the_users_items(loaded, saved_run)
         q_1D = (out_D / np.linalg.norm(out_D))[None]
         user = loaded.train_.user_id_index.get_loc(user_id)
         model, choices = loaded.model_, loaded.model_.choices
-        raw_1R = model.served_ID[items, q_1D.shape[1] : -1].sum(axis=0, keepdims=True)
-        learned_1D = model.scale.query(q_1D, choices.popularity_weight)
+        raw_1R = model.graph_ID[items, q_1D.shape[1] : -1].sum(axis=0, keepdims=True)
+        learned_1D = model.scale.query(q_1D, choices.mixture.popularity_weight)
         expected_1D = np.hstack(
             [
-                (1 - choices.raw_share) * learned_1D[:, :-1],
-                choices.raw_share * model.raw_scale.scaled(raw_1R),
+                (1 - choices.mixture.raw_share) * learned_1D[:, :-1],
+                choices.mixture.raw_share * model.raw_scale.scaled(raw_1R),
                 learned_1D[:, -1:],
             ]
         )

@@ -42,6 +42,15 @@ class Judge:
         pool, users = judges or (None, np.zeros(0, dtype=np.int64))
         return cls(masked, masked.split.train.interactions.user_item_matrix(), pool, users)
 
+    @classmethod
+    def where_possible(cls, inputs: TrainingInput, name: PoolName) -> "Judge | None":
+        """As `of`; None where nobody can judge, or nothing can be masked."""
+        try:
+            judge = cls.of(inputs, name)
+        except GraphRecError:
+            return None
+        return None if judge.pool is None else judge
+
     def by_vectors(self, query_BD: np.ndarray, vectors_ID: np.ndarray) -> float:
         """NDCG@20 of ranking by inner product; query b is that of user `users[b]`."""
         return float("nan") if self.pool is None else mean_ndcg(query_BD, vectors_ID, self.pool, self.users)

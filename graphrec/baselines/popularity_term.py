@@ -5,7 +5,7 @@ import numpy as np
 from graphrec.baselines.judge import Judge
 from graphrec.features.blocks import FeatureBlocks
 from graphrec.models.leave_one_out import TuningItems
-from graphrec.models.popularity import Popularity
+from graphrec.models.popularity import Popularity, tune_popularity
 from graphrec.models.scoring import QueryScale, with_popularity
 
 WEIGHTS = (0.0, 0.1, 0.2, 0.4, 0.8, 1.6)
@@ -14,7 +14,8 @@ WEIGHTS = (0.0, 0.1, 0.2, 0.4, 0.8, 1.6)
 def popularity_terms(blocks: FeatureBlocks, degree_I: np.ndarray, seed: int) -> Popularity:
     """Observed log-degrees of warm items and what content predicts of them, learned from the warm items."""
     items = TuningItems.of(blocks, np.flatnonzero(degree_I), seed)
-    return Popularity.fit(blocks, items, degree_I, seed)
+    settings, _ = tune_popularity(items, degree_I)
+    return Popularity.fit(blocks, degree_I, settings, seed)
 
 
 def best_popularity_weight(judge: Judge, blocks: FeatureBlocks, query_BD: np.ndarray, vectors_ID: np.ndarray) -> float:

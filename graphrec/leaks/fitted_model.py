@@ -5,6 +5,7 @@ Each check looks at an array that the model carries and at what it must be where
 
 import numpy as np
 
+from graphrec.errors import GraphRecError
 from graphrec.leaks.evidence import Evidence
 from graphrec.models.kernel import terms_of
 from graphrec.models.kernel_ridge import KernelRidge
@@ -44,18 +45,22 @@ def content_head(evidence: Evidence) -> str | None:
     """A content vector is what the head, fitted again on where the graph puts warm items, makes of the features alone.
 
     Asked of some cold and some warm items, evenly spread, of the learned part. The kernel's weights are taken as tuned.
+    Raises GraphRecError where they are of other terms than the features have.
     """
     if evidence.model is None:
         return None
     model, warm = evidence.model, evidence.warm
     if set(model.choices.head.weights) != {term.name for term in terms_of(evidence.blocks)}:
-        return None  # a run from before there was this head
+        raise GraphRecError(
+            "The content head's kernel was tuned for other features than these, or by another graphrec: train again."
+        )
     dim = model.encoded.q_UD.shape[1]
     head = KernelRidge.of(evidence.blocks, warm, model.choices.head, evidence.seed)
     coefficients_LD = head.coefficients(model.graph_ID[warm, :dim])
     for which, items in (("cold", np.flatnonzero(evidence.is_cold_I)), ("warm", warm)):
         items = _some(items, _ITEMS)
-        if not _same(model.content_ID[items, :dim], head.to_landmarks(items) @ coefficients_LD):
+        expected_ND = model.choices.stretch * (head.to_landmarks(items) @ coefficients_LD)
+        if not _same(model.content_ID[items, :dim], expected_ND):
             return f"the content vectors of {which} items are not those of a head that was fitted on warm items alone"
     return ""
 
@@ -88,7 +93,7 @@ def query_scale(evidence: Evidence) -> str | None:
         model.scale.average_D, learned.average_D
     ):
         return "the scale of the learned scores was not fitted on warm items and training users alone"
-    raw_WR = model.served_ID[evidence.warm, dim:-1].astype(np.float64)
+    raw_WR = model.graph_ID[evidence.warm, dim:-1].astype(np.float64)
     if raw_WR.shape[1] and not _same(model.raw_scale.covariance_DD, np.cov(raw_WR, rowvar=False, bias=True)):
         return "the scale of the raw scores was not fitted on warm items alone"
     return ""

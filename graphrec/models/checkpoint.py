@@ -29,7 +29,7 @@ from graphrec.features.blocks import FeatureBlocks
 from graphrec.models.graphsage import GraphSAGE
 from graphrec.progress import Say, unsaid
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 EVERY_SECONDS = 20.0
 """Time between two checkpoints, at least."""
 LARGEST_SHARE = 0.05

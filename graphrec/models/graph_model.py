@@ -1,17 +1,14 @@
 """Fitting the whole model: encoder, content head, popularity term, fallback. Everything is chosen inside train.
 
 1. Mask whole items and some edges; train the encoder on the rest, epoch by epoch, until the masked items are no longer
-   found better by a content head that the graph teaches. On the masked edges, choose how fast items move from content
-   to graph.
-2. Train again on everything for as many epochs.
-3. Tune the head x → the graph's vector with every warm item left out in turn (see `leave_one_out`), together with what
-   it is taught (z, fold-in) and how much the raw block counts; then fit it over all warm items.
+   found better by a content head that the graph teaches. Tune the head's kernel (see `leave_one_out`), and choose on
+   the masked items how the parts of the score are mixed, how fast items move from content to graph, and how much new
+   items are shown (see `masked_search`).
+2. Train again on everything for as many epochs, and fit the head, x → the graph's vector, over all warm items.
 """
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Self
 
 import numpy as np
 import scipy.sparse as sp
@@ -22,16 +19,16 @@ from graphrec.errors import GraphRecError
 from graphrec.features.blocks import FeatureBlocks
 from graphrec.graph.interaction_graph import InteractionGraph
 from graphrec.models.checkpoint import Checkpoint, StageCheckpoint, training_key
+from graphrec.models.choices import FittedChoices
 from graphrec.models.fallback import serve
-from graphrec.models.fold_in import alike_scaled, fold_in, graph_vectors
+from graphrec.models.fold_in import fold_in
 from graphrec.models.graphsage import Encoded, GraphSAGE, GraphSAGEConfig
 from graphrec.models.kernel_ridge import KernelRidge
-from graphrec.models.leave_one_out import LearnedTeacher, TuningItems, tune_kernel_head
 from graphrec.models.masked_search import MaskedSearch
+from graphrec.models.parts import Parts
 from graphrec.models.popularity import Popularity
-from graphrec.models.raw_block import RawBlock, join_queries, join_vectors, sum_of_items
-from graphrec.models.ridge import HeadSettings
-from graphrec.models.scoring import QueryScale, with_popularity
+from graphrec.models.raw_block import join_queries, sum_of_items
+from graphrec.models.scoring import QueryScale
 from graphrec.models.training import TrainingConfig, new_encoder, train_encoder
 from graphrec.models.tuning import MaskedSplit, TuningConfig
 from graphrec.progress import Progress, Say, silent, unsaid
@@ -50,32 +47,6 @@ class ModelConfig(BaseModel, extra="forbid", frozen=True):
 
 
 @dataclass(frozen=True)
-class FittedChoices:
-    """What was chosen inside the training data, kept in the run so that nobody has to guess."""
-
-    epochs: int
-    half_degree: float
-    masked_ndcg: float
-    """NDCG@20 of the best epoch on the masked items, with an untuned head (a validation figure: it chose the epoch)."""
-    ndcg_by_epoch: list[float] = field(default_factory=list)
-    head: HeadSettings = HeadSettings(weights={})  # noqa: RUF009 (frozen)
-    popularity_weight: float = 0.0
-    fold_in_share: float = 0.0
-    """Share of the fold-in, against GraphSAGE's own z, in the vector that the head learns to predict."""
-    raw_share: float = 0.0
-    """How much the raw block counts, against the learned vector; runs from before there was one have none."""
-
-    def to_json(self) -> dict[str, Any]:
-        """As JSON data; `from_json` gives it back exactly."""
-        return {**asdict(self), "head": self.head.model_dump()}
-
-    @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> Self:
-        """What `to_json` gave."""
-        return cls(**{**values, "head": HeadSettings(**values["head"])})
-
-
-@dataclass(frozen=True)
 class GraphModel:
     """The fitted model as arrays. Item vectors are (I, D + R + 1): learned, raw, and the popularity term last."""
 
@@ -88,7 +59,7 @@ class GraphModel:
     graph_ID: np.ndarray
     """Where the graph puts the items with edges: z and fold-in as chosen."""
     content_ID: np.ndarray
-    """c: from the item's own features and nothing else."""
+    """c: from the item's own features and nothing else, stretched as chosen."""
     served_ID: np.ndarray
     """v: c where the degree is 0, otherwise blended with z."""
     degree_I: np.ndarray
@@ -98,10 +69,11 @@ class GraphModel:
 
         With `popularity` off the average user is taken out.
         """
-        raw_IR = self.served_ID[:, q_BD.shape[1] : -1]
+        mixture = self.choices.mixture
+        raw_IR = self.graph_ID[:, q_BD.shape[1] : -1]
         raw_BR = self.raw_scale.search_query(sum_of_items(items_BI, raw_IR), 0, popularity)
-        learned_BD = self.scale.search_query(q_BD, self.choices.popularity_weight, popularity)
-        return join_queries(learned_BD, raw_BR, self.choices.raw_share)
+        learned_BD = self.scale.search_query(q_BD, mixture.popularity_weight, popularity)
+        return join_queries(learned_BD, raw_BR, mixture.raw_share)
 
 
 def fit_graph_model(
@@ -127,42 +99,30 @@ def fit_graph_model(
         if checkpoint_path is None
         else Checkpoint(checkpoint_path, training_key(train, blocks, config, seed, device), say)
     )
-    epochs = _choose_epochs(train, blocks, config, seed, device, progress, checkpoint)
+    choices = _choose(train, blocks, config, seed, device, progress, checkpoint)
     graph = InteractionGraph.from_interactions(train.interactions)
     encoder = train_encoder(
-        graph, blocks.x_IF, config.encoder, config.training, epochs.epochs, seed, device,
+        graph, blocks.x_IF, config.encoder, config.training, choices.epochs, seed, device,
         progress=progress, description="Training GraphSAGE on everything",
         checkpoint=None if checkpoint is None else StageCheckpoint(checkpoint, _FINAL),
     )  # fmt: skip
     encoded = encoder.encode(graph, blocks.x_IF)
-    folded_ID = fold_in(encoded.q_UD, graph.items_of_user.matrix())
-    warm, has_history_U = np.flatnonzero(degree_I), graph.user_degree > 0
-    matrix = train.interactions.user_item_matrix()
-
-    items = TuningItems.of(blocks, warm, seed)
-    popularity = Popularity.fit(blocks, items, degree_I, seed)
-    tuned = tune_kernel_head(
-        items, matrix, popularity.left_out_R, _teacher(encoder, encoded, folded_ID, graph, warm),
-        config.tuning.steps, seed, config.raw_dim > 0, progress,
-    )  # fmt: skip
-    choices = replace(
-        epochs,
-        head=tuned.settings,
-        popularity_weight=tuned.popularity_weight,
-        fold_in_share=tuned.fold_in_share,
-        raw_share=tuned.raw_share,
+    mixture = choices.mixture
+    parts = Parts.fit(
+        KernelRidge.of(blocks, np.flatnonzero(degree_I), choices.head, seed),
+        encoded,
+        fold_in(encoded.q_UD, graph.items_of_user.matrix()),
+        train.interactions.user_item_matrix(),
+        Popularity.fit(blocks, degree_I, choices.popularity_head, seed),
+        config.raw_dim if mixture.raw_share else 0,
+        seed,
     )
-    head = KernelRidge.of(blocks, warm, tuned.settings, seed)
-    teacher_ID = graph_vectors(encoded.z_ID, folded_ID, encoded.q_UD[has_history_U], warm, choices.fold_in_share)
-    raw = RawBlock.fit(head, matrix, choices.raw_share, config.raw_dim, seed)
-    content_ID = head.predict(head.coefficients(teacher_ID[warm]))
-    graph_ID = join_vectors(with_popularity(teacher_ID, popularity.observed_I), raw.vectors_IR)
-    content_ID = join_vectors(with_popularity(content_ID, popularity.predicted_I), raw.vectors_IR)
+    graph_ID, content_ID = parts.graph(mixture), np.float32(choices.stretch) * parts.content(mixture)
     return GraphModel(
         encoder=encoder,
         encoded=replace(encoded, length_U=None),
-        scale=QueryScale.fit(encoded.q_UD[has_history_U], teacher_ID[warm]),
-        raw_scale=raw.scale,
+        scale=parts.scale(mixture),
+        raw_scale=parts.raw_scale,
         choices=choices,
         graph_ID=graph_ID,
         content_ID=content_ID,
@@ -171,18 +131,7 @@ def fit_graph_model(
     )
 
 
-def _teacher(
-    encoder: GraphSAGE, encoded: Encoded, folded_ID: np.ndarray, graph: InteractionGraph, warm: np.ndarray
-) -> LearnedTeacher:
-    z_ID, folded_ID = alike_scaled(encoded.z_ID, folded_ID, encoded.q_UD[graph.user_degree > 0], warm)
-    message_ID = encoder.messages(encoded)
-    adjacency = graph.items_of_user.matrix(weighted=False)  # as GraphSAGE's mean
-    mean_UD = (adjacency @ message_ID) / np.maximum(np.diff(adjacency.indptr), 1)[:, None]
-    assert encoded.length_U is not None  # it was encoded just now
-    return LearnedTeacher(encoded.q_UD, encoded.length_U, message_ID, mean_UD.astype(np.float32), z_ID, folded_ID)
-
-
-def _choose_epochs(
+def _choose(
     train: Dataset,
     blocks: FeatureBlocks,
     config: ModelConfig,
@@ -191,13 +140,11 @@ def _choose_epochs(
     progress: Progress,
     checkpoint: Checkpoint | None,
 ) -> FittedChoices:
-    """The choices that need masked items; the head's are still to be made."""
     made_before = None if checkpoint is None else checkpoint.facts(_FINAL)
     if made_before is not None:
-        return FittedChoices.from_json(made_before)
-    masked = MaskedSplit.of(train, config.tuning, seed)
+        return FittedChoices.model_validate(made_before)
     search = MaskedSearch(
-        masked,
+        MaskedSplit.of(train, config.tuning, seed),
         blocks,
         new_encoder(len(blocks.x_IF), blocks.x_IF.shape[1], config.encoder, seed, device),
     )
@@ -207,14 +154,9 @@ def _choose_epochs(
         progress=progress, description="Training GraphSAGE, whole items masked",
         checkpoint=None if checkpoint is None else StageCheckpoint(checkpoint, _SEARCH, {"search": search}),
     )  # fmt: skip
-    choices = FittedChoices(
-        epochs=search.best_epoch,
-        half_degree=search.best_half_degree(),
-        masked_ndcg=max(search.ndcg_by_epoch),
-        ndcg_by_epoch=search.ndcg_by_epoch,
-    )
+    choices = search.choose(config.tuning, config.raw_dim, progress)
     if checkpoint is not None:
-        checkpoint.begin(_FINAL, choices.to_json())
+        checkpoint.begin(_FINAL, choices.model_dump(mode="json"))
     return choices
 
 

@@ -8,6 +8,7 @@ out too.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import isqrt
 
 import numpy as np
 import scipy.sparse as sp
@@ -15,12 +16,17 @@ import torch
 from torch import Tensor, nn
 
 from graphrec.features.blocks import FeatureBlocks
+from graphrec.graph.interaction_graph import InteractionGraph
+from graphrec.models.fold_in import alike_scaled
+from graphrec.models.graphsage import Encoded, GraphSAGE
 from graphrec.models.kernel import CONSTANT, Term, term_values, terms_of
 from graphrec.models.ridge import HeadSettings
 from graphrec.progress import Progress, silent
 
 MOST_ITEMS = 1536
 """Items that are left out in turn: a step costs their cube, and this many say enough about a few dozen weights."""
+_MOST_BYTES = 2**29
+"""Of the kernel terms between them: of a kernel with many terms fewer items are left out."""
 _USERS_PER_STEP = 1000
 _LEARNING_RATE = 0.15
 _START_PENALTY = 2.7
@@ -40,11 +46,11 @@ class TuningItems:
 
     @classmethod
     def of(cls, blocks: FeatureBlocks, warm: np.ndarray, seed: int) -> "TuningItems":
-        """All of the sorted warm items, or 1,536 of them drawn by the seed."""
-        rows = warm
-        if len(warm) > MOST_ITEMS:
-            rows = np.sort(np.random.default_rng(seed).choice(warm, MOST_ITEMS, replace=False))
-        terms = terms_of(blocks)
+        """All of the sorted warm items, or some drawn by the seed: 1,536, or as many as 512 MiB hold the terms of."""
+        rows, terms = warm, terms_of(blocks)
+        most = min(MOST_ITEMS, isqrt(_MOST_BYTES // (4 * len(terms))))
+        if len(warm) > most:
+            rows = np.sort(np.random.default_rng(seed).choice(warm, most, replace=False))
         return cls(rows, terms, term_values(terms, blocks.columns, blocks.x_IF[rows]))
 
 
@@ -86,21 +92,28 @@ class LearnedTeacher:
     """Of the messages of each user's items."""
     z_ID: np.ndarray
     folded_ID: np.ndarray
-    """The fold-in, scaled so that its scores vary as z's do (`fold_in.graph_vectors`); z too."""
+    """The fold-in, scaled so that its scores vary as z's do; z too."""
 
-
-@dataclass(frozen=True)
-class TunedHead:
-    """What was found: the kernel, and how the parts of the score are mixed where the learned part is scaled by z's."""
-
-    settings: HeadSettings
-    popularity_weight: float
-    fold_in_share: float
-    raw_share: float
+    @classmethod
+    def of(
+        cls, encoder: GraphSAGE, encoded: Encoded, folded_ID: np.ndarray, graph: InteractionGraph
+    ) -> "LearnedTeacher":
+        """From an encoding of this very graph."""
+        warm, known_users = np.flatnonzero(graph.item_degree), np.flatnonzero(graph.user_degree)
+        z_ID, folded_ID = alike_scaled(encoded.z_ID, folded_ID, encoded.q_UD[known_users], warm)
+        message_ID = encoder.messages(encoded)
+        adjacency = graph.items_of_user.matrix(weighted=False)  # as GraphSAGE's mean
+        mean_UD = (adjacency @ message_ID) / np.maximum(np.diff(adjacency.indptr), 1)[:, None]
+        assert encoded.length_U is not None  # an encoding that was read from a run has none
+        return cls(encoded.q_UD, encoded.length_U, message_ID, mean_UD.astype(np.float32), z_ID, folded_ID)
 
 
 class _Mixture(nn.Module):
-    """How much each part of the score counts; shares as logits."""
+    """How much each part of the score counts while the kernel is tuned; shares as logits.
+
+    The encoder has seen the items that are left out here, which flatters what it taught: what is served is mixed on
+    items that it has not seen (`models.mixture_search`).
+    """
 
     def __init__(self, has_learned: bool, may_have_raw: bool) -> None:
         super().__init__()
@@ -127,12 +140,13 @@ def tune_kernel_head(
     may_have_raw: bool = True,
     progress: Progress = silent,
     description: str = "Tuning the content head",
-) -> TunedHead:
+) -> HeadSettings:
     """Gradient steps on how well users' items are ranked among all left-out items: -log softmax, mean over users.
 
     Half of the loss is taken with popularity off (the average user subtracted), so that a personal ranking is not given
-    up for a popular one. Without a teacher the score is the ridge on raw interactions alone: the content arm. The same
-    steps are spent on every arm. Interactions count once. Popularity: left-out predictions aligned with `items.rows`.
+    up for a popular one. How the parts are mixed moves along and is forgotten. Without a teacher the score is the ridge
+    on raw interactions alone: the content arm. The same steps are spent on every arm. Interactions count once.
+    `left_out_popularity_R` are left-out predictions aligned with `items.rows`.
     """
     kernel, mixture = TunedKernel(items), _Mixture(teacher is not None, may_have_raw)
     parameters = [*kernel.parameters(), *mixture.parameters()]
@@ -152,12 +166,7 @@ def tune_kernel_head(
         ((on + off) / 2).backward()
         optimizer.step()
         schedule.step()
-    popularity_weight, raw_share = max(0.0, mixture.popularity.item()), mixture.raw_share.item()
-    if teacher is not None:
-        # What is served is scaled by the teacher's deviation, and what a head predicts varies less than its teacher.
-        learned = (1 - raw_share) / _shrinkage(kernel, mixture, teacher, batches)
-        popularity_weight, raw_share = popularity_weight / (learned + raw_share), raw_share / (learned + raw_share)
-    return TunedHead(kernel.settings(), popularity_weight, torch.sigmoid(mixture.fold_in).item(), raw_share)
+    return kernel.settings()
 
 
 class _UserBatches:
@@ -224,18 +233,6 @@ def _learned(
     # Without item i the mean over n messages becomes (n·mean - message_i) / (n - 1).
     change_BR = (mean_BD @ left_out_RD.T - own_R) / (degree_B[:, None] - 1) / length_B1
     return q_BD @ left_out_RD.T + seen_BR * change_BR
-
-
-@torch.no_grad()
-def _shrinkage(kernel: TunedKernel, mixture: _Mixture, teacher: LearnedTeacher, batches: _UserBatches) -> float:
-    """Deviation of the left-out predictions' scores, as a share of that of the teacher's own."""
-    users, seen_BR, degree_B = next(iter(batches), (np.zeros(0, dtype=np.int64), None, None))
-    if seen_BR is None or degree_B is None:
-        return 1.0
-    predicted_BR = _learned(kernel, mixture, teacher, users, seen_BR, degree_B, kernel.inverse())
-    y_RD = _taught(mixture, teacher, kernel.items.rows)
-    taught_BR = torch.from_numpy(teacher.q_UD[users]) @ y_RD.T
-    return max(_TINY, (predicted_BR.std(dim=1).mean() / taught_BR.std(dim=1).mean().clamp(min=_TINY)).item())
 
 
 def _taught(mixture: _Mixture, teacher: LearnedTeacher, rows: np.ndarray) -> Tensor:

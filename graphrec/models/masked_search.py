@@ -1,4 +1,4 @@
-"""Items masked inside the training data choose the epochs and the hand-over from content to graph."""
+"""Everything that is chosen inside the training data, most of it on masked items."""
 
 from functools import cached_property
 
@@ -7,34 +7,41 @@ import numpy as np
 from graphrec.errors import GraphRecError
 from graphrec.features.blocks import FeatureBlocks
 from graphrec.graph.interaction_graph import InteractionGraph
+from graphrec.models.calibration import choose_stretch
 from graphrec.models.checkpoint import State
+from graphrec.models.choices import FittedChoices
 from graphrec.models.fallback import serve
 from graphrec.models.fold_in import fold_in, graph_vectors
 from graphrec.models.graphsage import Encoded, GraphSAGE
 from graphrec.models.kernel_ridge import KernelRidge
-from graphrec.models.leave_one_out import TunedKernel, TuningItems
-from graphrec.models.popularity import Popularity
+from graphrec.models.leave_one_out import LearnedTeacher, TunedKernel, TuningItems, tune_kernel_head
+from graphrec.models.mixture_search import choose_mixture
+from graphrec.models.parts import Mixture, Parts
+from graphrec.models.popularity import Popularity, tune_popularity
 from graphrec.models.scoring import QueryScale, with_popularity
-from graphrec.models.tuning import MaskedSplit, mean_ndcg, mean_ndcg_in_pool
+from graphrec.models.tuning import MaskedSplit, TuningConfig, mean_ndcg, mean_ndcg_in_pool
+from graphrec.progress import Progress, silent
 
 _FOLD_IN_SHARE = 0.5
-"""What epochs are judged with, for the tuning of this share needs an encoder first."""
+"""What epochs are judged with: the mixture is chosen for the best of them."""
+_AS_WELL = 0.005
 _EPOCH_POPULARITY_WEIGHTS = (0.0, 0.4)
-"""What is not tuned yet is judged by the better of these, and as much by what it finds with popularity off."""
+"""Judged by the better of these, and as much by what is found with popularity off."""
 _HALF_DEGREES = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 100.0)
 
 
 class MaskedSearch:
-    """What the masked items say about epochs and the hand-over, with an untuned head."""
+    """The masked training data, and what its items say: epoch by epoch with an untuned head, then all the rest."""
 
     def __init__(self, masked: MaskedSplit, blocks: FeatureBlocks, best_encoder: GraphSAGE) -> None:
-        self.masked = masked
+        self.masked, self.blocks = masked, blocks
         interactions = masked.split.train.interactions
         self.graph = InteractionGraph.from_interactions(interactions)
-        self.degree_I = interactions.item_degree()
-        items = TuningItems.of(blocks, masked.warm_items, masked.seed)
-        self.popularity = Popularity.fit(blocks, items, self.degree_I, masked.seed)
-        self.head = KernelRidge.of(blocks, masked.warm_items, TunedKernel(items).settings(), masked.seed)
+        self.matrix_UI = interactions.user_item_matrix()
+        self.items = TuningItems.of(blocks, masked.warm_items, masked.seed)
+        self.popularity_head, self.left_out_popularity_R = tune_popularity(self.items, masked.degree_I)
+        self.popularity = Popularity.fit(blocks, masked.degree_I, self.popularity_head, masked.seed)
+        self.head = KernelRidge.of(blocks, masked.warm_items, TunedKernel(self.items).settings(), masked.seed)
         judges = masked.judges("cold")
         if judges is None:
             raise GraphRecError("No user with history touched a masked item: too few interactions to tune on.")
@@ -47,8 +54,12 @@ class MaskedSearch:
 
     @property
     def best_epoch(self) -> int:
-        """The epoch, counted from 1, that found the masked items best."""
-        return int(np.argmax(self.ndcg_by_epoch)) + 1
+        """Counted from 1: the last that found the masked items as well as any, within half a percent.
+
+        So little is noise, and the later of two equal epochs has been trained at the smaller learning rate.
+        """
+        ndcg = np.array(self.ndcg_by_epoch)
+        return int(np.flatnonzero(ndcg >= (1 - _AS_WELL) * ndcg.max())[-1]) + 1
 
     def judge(self, encoder: GraphSAGE, patience: int) -> bool:
         """Score the encoder as it is now; True when the last `patience` epochs brought nothing better."""
@@ -71,31 +82,51 @@ class MaskedSearch:
         self.best = self.best_encoder.encode(self.graph, self.head.blocks.x_IF)
         self.folded_ID = fold_in(self.best.q_UD, self.graph.items_of_user.matrix())
 
-    def best_half_degree(self) -> float:
+    def choose(self, config: TuningConfig, raw_dim: int, progress: Progress = silent) -> FittedChoices:
+        """Tune the kernel for the best encoder, then decide on the masked items how the parts are mixed."""
+        assert self.best.length_U is not None
+        head = tune_kernel_head(
+            self.items, self.matrix_UI, self.left_out_popularity_R,
+            LearnedTeacher.of(self.best_encoder, self.best, self.folded_ID, self.graph),
+            config.steps, self.masked.seed, raw_dim > 0, progress,
+        )  # fmt: skip
+        system = KernelRidge.of(self.blocks, self.masked.warm_items, head, self.masked.seed)
+        parts = Parts.fit(system, self.best, self.folded_ID, self.matrix_UI, self.popularity, raw_dim, self.masked.seed)
+        mixture = choose_mixture(parts, raw_dim > 0, self.pool, self.users)
+        half_degree = self._half_degree(parts, mixture)
+        return FittedChoices(
+            epochs=self.best_epoch,
+            ndcg_by_epoch=tuple(self.ndcg_by_epoch),
+            head=head,
+            popularity_head=self.popularity_head,
+            mixture=mixture,
+            half_degree=half_degree,
+            stretch=choose_stretch(parts, mixture, half_degree, self.masked, config.warm_loss),
+        )
+
+    def _half_degree(self, parts: Parts, mixture: Mixture) -> float:
         """The hand-over that finds the masked edges of warm items best; a middling one where there are none."""
         judges = self.masked.judges("warm")
         if judges is None:
             return _HALF_DEGREES[len(_HALF_DEGREES) // 2]
         pool, users = judges
-        teacher_ID = self._teacher(self.best, self.folded_ID)
-        query_BD = self._queries(self.best, teacher_ID, users, 0.0)
-        content_ID = self.head.predict(self.head.coefficients(teacher_ID[self.head.rows]))
-        graph_ID = with_popularity(teacher_ID, self.popularity.observed_I)
-        content_ID = with_popularity(content_ID, self.popularity.predicted_I)
+        query_BD = parts.queries(users, mixture, parts.scale(mixture))
+        graph_ID, content_ID = parts.graph(mixture), parts.content(mixture)
         scores = [
-            mean_ndcg(query_BD, serve(graph_ID, content_ID, self.degree_I, half), pool, users) for half in _HALF_DEGREES
+            mean_ndcg(query_BD, serve(graph_ID, content_ID, self.masked.degree_I, half), pool, users)
+            for half in _HALF_DEGREES
         ]
         return _HALF_DEGREES[int(np.argmax(scores))]
 
     def _ndcg(self, encoded: Encoded, teacher_ID: np.ndarray) -> float:
-        """The mean of popularity on and off, for either alone can rise while the other falls."""
+        """The mean of popularity on and off, as the mixture is judged."""
         content_PD = self.near_PL @ self.head.coefficients(teacher_ID[self.head.rows])
         vectors_PD = with_popularity(content_PD, self.popularity.predicted_I[self.pool.items])
-        queries = [self._queries(encoded, teacher_ID, self.users, weight) for weight in _EPOCH_POPULARITY_WEIGHTS]
-        on = max(mean_ndcg_in_pool(query_BD, vectors_PD, self.pool, self.users) for query_BD in queries)
-        scale = QueryScale.fit(encoded.q_UD[self.users], teacher_ID[self.head.rows])
-        off_BD = scale.personal_query(encoded.q_UD[self.users])
-        return (on + mean_ndcg_in_pool(off_BD, vectors_PD, self.pool, self.users)) / 2
+        q_BD = encoded.q_UD[self.users]
+        scale = QueryScale.fit(q_BD, teacher_ID[self.head.rows])
+        on = [scale.query(q_BD, weight) for weight in _EPOCH_POPULARITY_WEIGHTS]
+        on_ndcg = max(mean_ndcg_in_pool(query_BD, vectors_PD, self.pool, self.users) for query_BD in on)
+        return (on_ndcg + mean_ndcg_in_pool(scale.personal_query(q_BD), vectors_PD, self.pool, self.users)) / 2
 
     @cached_property
     def near_PL(self) -> np.ndarray:
@@ -104,9 +135,3 @@ class MaskedSearch:
 
     def _teacher(self, encoded: Encoded, folded_ID: np.ndarray) -> np.ndarray:
         return graph_vectors(encoded.z_ID, folded_ID, encoded.q_UD[self.users], self.head.rows, _FOLD_IN_SHARE)
-
-    def _queries(
-        self, encoded: Encoded, teacher_ID: np.ndarray, users: np.ndarray, popularity_weight: float
-    ) -> np.ndarray:
-        scale = QueryScale.fit(encoded.q_UD[self.users], teacher_ID[self.head.rows])
-        return scale.query(encoded.q_UD[users], popularity_weight)

@@ -8,6 +8,7 @@ import torch
 from graphrec.features.blocks import FeatureBlocks
 from graphrec.models.kernel_ridge import KernelRidge
 from graphrec.models.leave_one_out import TunedKernel, TuningItems
+from graphrec.models.ridge import HeadSettings
 
 _NO_SPREAD = 1e-9
 """A smaller deviation of log-degrees is rounding: all items are equally popular."""
@@ -24,39 +25,42 @@ class Popularity:
 
     observed_I: np.ndarray
     predicted_I: np.ndarray
-    left_out_R: np.ndarray
-    """Of the tuning items, as predicted from all others: what each would get if it had no edge either."""
 
     @classmethod
-    def fit(cls, blocks: FeatureBlocks, items: TuningItems, degree_I: np.ndarray, seed: int) -> "Popularity":
-        """Predict by a kernel ridge whose kernel is tuned on its leave-one-item-out squared error, in closed form.
-
-        The error of item i, predicted from all others, is [M⁻¹y]_i / [M⁻¹]_ii (Allen 1974); see `leave_one_out`.
-        """
+    def fit(cls, blocks: FeatureBlocks, degree_I: np.ndarray, settings: HeadSettings, seed: int) -> "Popularity":
+        """Predict by a kernel ridge of these settings (see `tune_popularity`) over the items with an edge."""
         warm = np.flatnonzero(degree_I)
-        log_degree_I = np.log1p(degree_I.astype(np.float64))
-        mean, spread = log_degree_I[warm].mean(), log_degree_I[warm].std()
-        target_I = (log_degree_I - mean) / (spread if spread > _NO_SPREAD else 1.0)
-        kernel, left_out_R = _tuned(items, torch.from_numpy(target_I[items.rows].astype(np.float32)))
-        system = KernelRidge.of(blocks, warm, kernel.settings(), seed)
+        target_I = _targets(degree_I)
+        system = KernelRidge.of(blocks, warm, settings, seed)
         predicted_I = system.predict(system.coefficients(target_I[warm, None]))[:, 0]
-        return cls(np.where(degree_I > 0, target_I, predicted_I).astype(np.float32), predicted_I, left_out_R)
+        return cls(np.where(degree_I > 0, target_I, predicted_I).astype(np.float32), predicted_I)
 
 
-def _tuned(items: TuningItems, target_R: torch.Tensor) -> tuple[TunedKernel, np.ndarray]:
-    """The kernel of the step with the smallest error, and what it predicts of each item from the others."""
+def tune_popularity(items: TuningItems, degree_I: np.ndarray) -> tuple[HeadSettings, np.ndarray]:
+    """The kernel with the smallest squared error where each of the items is predicted from all others, and what it
+    predicts of each: float32 aligned with `items.rows`, what each would get if it had no edge either.
+
+    The error of item i is [M⁻¹y]_i / [M⁻¹]_ii in closed form (Allen 1974); see `leave_one_out`.
+    """
+    target_R = torch.from_numpy(_targets(degree_I)[items.rows].astype(np.float32))
     kernel = TunedKernel(items)
     optimizer = torch.optim.Adam(kernel.parameters(), lr=_LEARNING_RATE)
-    best, best_error, best_state = target_R, torch.inf, kernel.state_dict()
+    best_R, best_error, best_settings = target_R, torch.inf, kernel.settings()
     for _ in range(_STEPS):
         inverse_RR = kernel.inverse()
         error_R = (inverse_RR @ target_R) / inverse_RR.diagonal()
         mean_error = (error_R**2).mean()
         if mean_error.item() < best_error:
-            best, best_error = (target_R - error_R).detach(), mean_error.item()
-            best_state = {name: value.clone() for name, value in kernel.state_dict().items()}
+            best_R, best_error = (target_R - error_R).detach(), mean_error.item()
+            best_settings = kernel.settings()
         optimizer.zero_grad()
         mean_error.backward()
         optimizer.step()
-    kernel.load_state_dict(best_state)
-    return kernel, best.numpy()
+    return best_settings, best_R.numpy()
+
+
+def _targets(degree_I: np.ndarray) -> np.ndarray:
+    log_degree_I = np.log1p(degree_I.astype(np.float64))
+    warm_R = log_degree_I[degree_I > 0]
+    spread = warm_R.std()
+    return (log_degree_I - warm_R.mean()) / (spread if spread > _NO_SPREAD else 1.0)

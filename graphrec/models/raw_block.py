@@ -6,46 +6,34 @@ b is the item's raw vector and r the sum of the user's, each part scaled to unit
 the share s says how much each counts. Where items have few users the graph teaches little, and s is large.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
+import scipy.linalg
 import scipy.sparse as sp
-from sklearn.utils.extmath import randomized_svd
 
 from graphrec.models.kernel_ridge import KernelRidge
 from graphrec.models.scoring import QueryScale, sample_users
 
 
-@dataclass(frozen=True)
-class RawBlock:
-    """Raw vectors of all items and how queries are made from them; R may be 0, where the share is 0."""
+def raw_coefficients(system: KernelRidge, matrix_UI: sp.csr_matrix, dim: int, seed: int) -> np.ndarray:
+    """What makes raw vectors of at most `dim` numbers with `system.predict`: (L, R) float32.
 
-    vectors_IR: np.ndarray
-    scale: QueryScale
-    share: float
+    b_j·b_i is the kernel ridge's prediction of item i from item j alone (see `KernelRidge.whitener_LL`), cut to the
+    directions in which the users' sums, brought to unit length, lie (the first right singular vectors).
+    """
+    whitener_LR = system.whitener_LL
+    if dim < len(whitener_LR):
+        sum_UL = system.sums(once(matrix_UI[sample_users(matrix_UI, seed)])) @ whitener_LR
+        sum_UL /= np.maximum(np.linalg.norm(sum_UL, axis=1, keepdims=True), 1e-12)
+        last = sum_UL.shape[1] - 1
+        _, directions_LR = scipy.linalg.eigh(sum_UL.T @ sum_UL, subset_by_index=[last - dim + 1, last])
+        whitener_LR = whitener_LR @ directions_LR[:, ::-1]
+    return whitener_LR.astype(np.float32)
 
-    @classmethod
-    def fit(cls, system: KernelRidge, matrix_UI: sp.csr_matrix, share: float, dim: int, seed: int) -> "RawBlock":
-        """Raw vectors of at most `dim` numbers, learned from the items `system.rows` and their users.
 
-        b_j·b_i is the kernel ridge's prediction of item i from item j alone (see `KernelRidge.whitener_LL`), cut to the
-        directions in which the users' sums lie (those of their truncated singular value decomposition).
-        """
-        num_items = len(system.blocks.x_IF)
-        if share == 0:
-            empty_IR = np.zeros((num_items, 0), dtype=np.float32)
-            return cls(empty_IR, QueryScale(np.zeros((0, 0)), np.zeros(0)), 0.0)
-        users = sample_users(matrix_UI, seed)
-        whitener_LR = system.whitener_LL
-        if dim < len(whitener_LR):
-            sum_UL = system.sums(once(matrix_UI[users])) @ whitener_LR
-            sum_UL /= np.maximum(np.linalg.norm(sum_UL, axis=1, keepdims=True), 1e-12)
-            _, _, directions_RL = randomized_svd(sum_UL, min(dim, *sum_UL.shape), random_state=seed)
-            whitener_LR = whitener_LR @ directions_RL.T
-        vectors_IR = system.predict(whitener_LR.astype(np.float32))
-        return cls(
-            vectors_IR, QueryScale.fit(sum_of_items(matrix_UI[users], vectors_IR), vectors_IR[system.rows]), share
-        )
+def raw_scale(matrix_UI: sp.csr_matrix, vectors_IR: np.ndarray, warm: np.ndarray, seed: int) -> QueryScale:
+    """The scale of queries that are the sums of the users' items' vectors."""
+    users = sample_users(matrix_UI, seed)
+    return QueryScale.fit(sum_of_items(matrix_UI[users], vectors_IR), vectors_IR[warm])
 
 
 def sum_of_items(items_BI: sp.csr_matrix, vectors_IR: np.ndarray) -> np.ndarray:

@@ -32,6 +32,8 @@ class TuningConfig(BaseModel, extra="forbid", frozen=True):
     """Most settings that are tried for any other baseline; those that train anew each time take fewer."""
     max_users: PositiveInt = 2000
     """Users that a try is judged by."""
+    warm_loss: float = Field(default=0.03, ge=0, lt=1)
+    """Share of the warm items' recall given up at most to show more new ones (see `models.calibration`); 0: none."""
 
 
 @dataclass(frozen=True)
@@ -54,9 +56,14 @@ class MaskedSplit:
         return build_pool(self.split, "cold")
 
     @cached_property
+    def degree_I(self) -> np.ndarray:
+        """Of every item, in what is left to learn from."""
+        return self.split.train.interactions.item_degree()
+
+    @cached_property
     def warm_items(self) -> np.ndarray:
         """Indices of the items that keep an edge, sorted."""
-        return np.flatnonzero(self.split.train.interactions.item_degree())
+        return np.flatnonzero(self.degree_I)
 
     def judges(self, name: PoolName) -> tuple[Pool, np.ndarray] | None:
         """A pool and at most `max_users` of its users, drawn by the seed; None where nobody can be evaluated."""

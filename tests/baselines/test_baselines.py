@@ -3,13 +3,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from graphrec.baselines.arm import TrainingInput
 from graphrec.baselines.content import Content, ContentUntrained
+from graphrec.baselines.judge import Judge
 from graphrec.baselines.modalities import even_modalities
 from graphrec.baselines.popularity import Popularity
 from graphrec.baselines.random import Random
+from graphrec.errors import GraphRecError
 from graphrec.features.blocks import FeatureBlocks
 from graphrec.models.kernel import Kernel, terms_of
+from graphrec.models.leave_one_out import TunedKernel, TuningItems
+from graphrec.models.parts import Mixture
+from graphrec.models.popularity import Popularity as LearnedPopularity
+from graphrec.models.popularity import tune_popularity
+from graphrec.models.tuning import MaskedSplit
 
 USERS, ITEMS = np.arange(45), np.arange(30)
 
@@ -137,7 +143,64 @@ def test_contents_popularity_term_is_observed_where_items_are_touched_and_predic
     assert np.abs(term_I[cold]).max() < np.abs(term_I[warm]).max()
 
 
-def test_where_nobody_has_two_items_content_is_not_tuned_and_still_answers(train, blocks, inputs):
-    events = replace(train.interactions.take(np.arange(10)), user_index_E=np.arange(10), item_index_E=np.arange(10))
-    lonely = TrainingInput(replace(train, interactions=events), blocks, inputs.tuning)
-    assert np.isfinite(Content().fit(lonely).rank(USERS, ITEMS, None, 30).scores_UK).all()
+def with_pairs(inputs, users, items):
+    """The same users and items, with these pairs and no other."""
+    count = len(users)
+    events = replace(inputs.train.interactions.take(np.arange(count)), user_index_E=users, item_index_E=items)
+    return replace(inputs, train=replace(inputs.train, interactions=events))
+
+
+def untuned(inputs):
+    """Where tuning starts, over the items with a user."""
+    warm = np.flatnonzero(inputs.train.interactions.item_degree())
+    return TunedKernel(TuningItems.of(inputs.blocks, warm, inputs.seed)).settings()
+
+
+def test_where_nobody_has_two_items_content_is_not_tuned_and_still_answers(inputs):
+    lonely = with_pairs(inputs, np.arange(10), np.arange(10))
+    arm = Content().fit(lonely)
+    assert np.isfinite(arm.rank(USERS, ITEMS, None, 30).scores_UK).all()
+    assert (arm.settings_, arm.popularity_weight_) == (untuned(lonely), Mixture().popularity_weight)
+
+
+def test_where_no_item_can_be_masked_content_is_not_tuned_and_still_answers(inputs):
+    """A fifth of two items is none."""
+    tiny = with_pairs(inputs, np.array([0, 1, 2]), np.array([5, 5, 6]))
+    with pytest.raises(GraphRecError):
+        MaskedSplit.of(tiny.train, tiny.tuning, tiny.seed)
+    arm = Content().fit(tiny)
+    assert np.isfinite(arm.rank(USERS, ITEMS, None, 30).scores_UK).all()
+    assert (arm.settings_, arm.popularity_weight_) == (untuned(tiny), Mixture().popularity_weight)
+
+
+def test_contents_popularity_weight_is_the_one_that_finds_masked_items_best(inputs):
+    """The whole arm fitted on what is not masked, in float64, and every weight tried on the masked items."""
+    arm, judge = Content().fit(inputs), Judge.of(inputs, "cold")
+    masked = replace(inputs, train=judge.masked.split.train)
+    prediction_UI, warm = naive_ridge(masked, arm.settings_)
+    spread_U1 = prediction_UI[:, warm].std(axis=1, keepdims=True)
+    items = TuningItems.of(inputs.blocks, warm, inputs.seed)
+    degree_I = judge.masked.degree_I
+    popularity_head, _ = tune_popularity(items, degree_I)
+    term_I = LearnedPopularity.fit(inputs.blocks, degree_I, popularity_head, inputs.seed).predicted_I
+    scaled_UI = prediction_UI / np.where(spread_U1 > 0, spread_U1, 1)
+    weights = (0.0, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 1.2, 1.6)
+    worth = [
+        judge.by_scores(lambda users, pool, w=weight: (scaled_UI + w * term_I)[np.ix_(users, pool)])
+        for weight in weights
+    ]
+    assert len(set(worth)) > 3  # the check can fail
+    assert arm.popularity_weight_ == weights[int(np.argmax(worth))]
+
+
+@pytest.mark.parametrize("arm", [Content, ContentUntrained])
+def test_a_user_is_what_their_items_are_and_no_more(inputs, arm):
+    """The rows of two users exchanged exchange their lists; what the arm learned stays."""
+    fitted = arm().fit(inputs)
+    rows = np.arange(45)
+    rows[[3, 8]] = 8, 3
+    exchanged = fitted.knowing(inputs.train.interactions.user_item_matrix()[rows])
+    one, other = (each.rank(USERS, ITEMS, None, 30).scores_UK for each in (fitted, exchanged))
+    np.testing.assert_array_equal(other, one[rows])
+    assert not np.array_equal(one[3], one[8])
+    np.testing.assert_array_equal(fitted.rank(USERS, ITEMS, None, 30).scores_UK, one)

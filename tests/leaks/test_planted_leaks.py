@@ -7,7 +7,9 @@ import pytest
 import torch
 from sklearn.decomposition import TruncatedSVD
 
+from graphrec.config import GraphRecConfig
 from graphrec.data.interactions import Interactions
+from graphrec.errors import GraphRecError
 from graphrec.features.attributes import AttributeEncoder
 from graphrec.features.blocks import Standardiser
 from graphrec.features.gate import FeatureGate
@@ -15,10 +17,11 @@ from graphrec.features.words import WordsEncoder
 from graphrec.graph.adjacency import Adjacency
 from graphrec.graph.interaction_graph import InteractionGraph
 from graphrec.graph.sampler import NeighborSampler
-from graphrec.leaks.check import LEAK_CHECKS
+from graphrec.leaks.check import LEAK_CHECKS, check_leaks
 from graphrec.models import graph_model, training
 from graphrec.models.graphsage import GraphSAGE
 from graphrec.models.kernel_ridge import KernelRidge
+from graphrec.models.parts import Parts
 from graphrec.models.popularity import Popularity
 from graphrec.recommender import Recommender
 
@@ -234,60 +237,45 @@ def users_are_encoded_from_cold_items_too(monkeypatch, shop):
 
 @plant("content head", "query scale")  # the raw block is made of the same system
 def the_head_is_fitted_on_cold_items_too(monkeypatch, shop):
-    made, vectors = [], graph_model.graph_vectors
-
     class Leaky(KernelRidge):
         @classmethod
         def of(cls, blocks, rows, *rest: object) -> KernelRidge:
             return super().of(blocks, np.arange(len(blocks.x_IF)), *rest)
 
-        def coefficients(self, y_RT):
-            return super().coefficients(made[-1])
-
-    monkeypatch.setattr(graph_model, "graph_vectors", lambda *given: made.append(vectors(*given)) or made[-1])
     monkeypatch.setattr(graph_model, "KernelRidge", Leaky)
 
 
 @plant("content head")
 def content_vectors_of_cold_items_lean_towards_their_users(monkeypatch, shop):
-    asked = []
-    build = graph_model.LearnedTeacher
+    fit = Parts.fit
 
-    class Leaky(KernelRidge):
-        def predict(self, coefficients_LT):
-            content_IT = super().predict(coefficients_LT)
-            if content_IT.shape[1] == asked[-1].shape[1]:  # not the raw block
-                users, items = shop.cold_pairs
-                np.add.at(content_IT, items, 0.01 * asked[-1][users])
-            return content_IT
+    def leaky(*given: object):
+        parts, (users, items) = fit(*given), shop.cold_pairs
+        for vectors_ID in (parts.content_z_ID, parts.content_folded_ID):
+            np.add.at(vectors_ID, items, 0.01 * parts.q_UD[users])
+        return parts
 
-    monkeypatch.setattr(graph_model, "LearnedTeacher", lambda q_UD, *rest: asked.append(q_UD) or build(q_UD, *rest))
-    monkeypatch.setattr(graph_model, "KernelRidge", Leaky)
+    monkeypatch.setattr(Parts, "fit", leaky)
 
 
 @plant("popularity")
 def degrees_are_standardised_over_all_items(monkeypatch, shop):
     fit = Popularity.fit
 
-    def leaky(blocks, items, degree_I, seed):
+    def leaky(blocks, degree_I, *rest: object):
         log_degree_I = np.log1p(degree_I)
         of_all_I = (log_degree_I - log_degree_I.mean()) / log_degree_I.std()
-        return replace(fit(blocks, items, degree_I, seed), observed_I=of_all_I.astype(np.float32))
+        return replace(fit(blocks, degree_I, *rest), observed_I=of_all_I.astype(np.float32))
 
     monkeypatch.setattr(Popularity, "fit", leaky)
 
 
 @plant("query scale")
 def scores_are_scaled_over_all_items(monkeypatch, shop):
-    made, scale, vectors = [], graph_model.QueryScale, graph_model.graph_vectors
-
-    class Leaky(scale):
-        @staticmethod
-        def fit(query_UD, warm_RD) -> scale:
-            return scale.fit(query_UD, made[-1] if len(warm_RD) < len(made[-1]) else warm_RD)
-
-    monkeypatch.setattr(graph_model, "graph_vectors", lambda *given: made.append(vectors(*given)) or made[-1])
-    monkeypatch.setattr(graph_model, "QueryScale", Leaky)
+    scale = Parts.scale
+    monkeypatch.setattr(
+        Parts, "scale", lambda parts, mixture: scale(replace(parts, warm=np.arange(len(parts.z_ID))), mixture)
+    )
 
 
 @pytest.mark.parametrize(("leak", "expected", "settings"), PLANTS)
@@ -303,3 +291,16 @@ def test_without_a_leak_everything_is_compared(settings, fired):
 
 def test_no_check_is_without_a_planted_leak():
     assert set().union(*(case.values[1] for case in PLANTS)) == set(LEAK_CHECKS)
+
+
+def test_a_head_that_was_tuned_for_other_features_is_refused_in_one_line(young_shop, quick_settings):
+    """Not taken for a leak, and no KeyError: there is nothing to compare."""
+    config = GraphRecConfig.load(None, ["features.use=[words, style]", *quick_settings])
+    model = Recommender(config).fit(young_shop.split.train)
+    head = model.model_.choices.head
+    fewer = head.model_copy(update={"weights": {name: w for name, w in head.weights.items() if name != "style"}})
+    more = head.model_copy(update={"weights": head.weights | {"image": 1.0}})
+    for other in (fewer, more):
+        model.model_ = replace(model.model_, choices=model.model_.choices.model_copy(update={"head": other}))
+        with pytest.raises(GraphRecError, match=r"tuned for other features than these.*train again\.$"):
+            check_leaks(model, young_shop.split)

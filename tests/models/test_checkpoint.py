@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from graphrec.models import checkpoint, graph_model, training
+from graphrec.models import checkpoint, graph_model, masked_search, training
 from graphrec.models.checkpoint import Checkpoint, remove_checkpoint, training_key
 from graphrec.models.graph_model import fit_graph_model
 
@@ -118,19 +118,19 @@ def test_a_fit_killed_within_an_epoch_goes_on_from_its_beginning(fit, path, monk
 
 
 def test_a_fit_killed_while_it_tunes_searches_no_further(fit, path, monkeypatch):
-    tune_kernel_head = graph_model.tune_kernel_head
+    tune_kernel_head = masked_search.tune_kernel_head
 
     def dying(*_: object):
         raise Killed
 
-    monkeypatch.setattr(graph_model, "tune_kernel_head", dying)
+    monkeypatch.setattr(masked_search, "tune_kernel_head", dying)
     with pytest.raises(Killed):
         fit(path)
-    monkeypatch.setattr(graph_model, "tune_kernel_head", tune_kernel_head)
+    monkeypatch.setattr(masked_search, "tune_kernel_head", tune_kernel_head)
     said: list[str] = []
     resumed = fit(path, say=said.append)
     assert_same(resumed, fit())
-    assert said == [f"Resuming at the end of the training on everything ({path})."]
+    assert said == [f"Resuming at the end of the search ({path})."]
 
 
 def test_a_search_that_stops_early_stops_there_again(fit, path, kill_after, small_config, monkeypatch):
@@ -142,7 +142,7 @@ def test_a_search_that_stops_early_stops_there_again(fit, path, kill_after, smal
 
     monkeypatch.setattr(graph_model.MaskedSearch, "_ndcg", judged_by_a_list)
     alone = fit(config=config)
-    assert alone.choices.ndcg_by_epoch == [0.5, 0.4, 0.3]
+    assert alone.choices.ndcg_by_epoch == (0.5, 0.4, 0.3)
     kill_after(3)
     with pytest.raises(Killed):
         fit(path, config=config)

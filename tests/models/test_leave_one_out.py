@@ -10,7 +10,7 @@ from graphrec.baselines import content
 from graphrec.baselines.arm import TrainingInput
 from graphrec.features.blocks import FeatureBlocks
 from graphrec.graph.interaction_graph import InteractionGraph
-from graphrec.models import graph_model, leave_one_out
+from graphrec.models import graph_model, leave_one_out, masked_search
 from graphrec.models.kernel import Kernel
 from graphrec.models.leave_one_out import LearnedTeacher, TunedKernel, TuningItems, tune_kernel_head
 from graphrec.progress import silent
@@ -35,13 +35,8 @@ def teacher(make_encoder, graph, x_IF):
     """Of a one-layer GraphSAGE without a zero among its parameters; the fold-in is anything."""
     encoder = make_encoder()
     encoded = encoder.encode(graph, x_IF)
-    message_ID = encoder.messages(encoded)
-    adjacency = graph.items_of_user.matrix(weighted=False)
-    mean_UD = adjacency @ message_ID / np.maximum(np.diff(adjacency.indptr), 1)[:, None]
     folded_ID = np.random.default_rng(5).normal(size=encoded.z_ID.shape).astype(np.float32)
-    return LearnedTeacher(
-        encoded.q_UD, encoded.length_U, message_ID, mean_UD.astype(np.float32), encoded.z_ID, folded_ID
-    )
+    return LearnedTeacher.of(encoder, encoded, folded_ID, graph)
 
 
 def unit_deviation(score_BR):
@@ -153,26 +148,13 @@ def tuned(world, steps=40, seed=0, teacher=None, may_have_raw=True, **more: Any)
 
 
 def test_tuning_finds_the_block_that_says_something_and_puts_noise_down(planted):
-    weights = tuned(planted).settings.weights
+    weights = tuned(planted).weights
     good = weights["good"] + weights["exp(good)"]
     noise = weights["noise"] + weights["exp(noise)"]
     assert good > 4 * noise
     swapped = FeatureBlocks(planted[0].x_IF, {"noise": slice(0, 5), "good": slice(5, 17)})
-    weights = tuned((swapped, planted[1])).settings.weights  # it is not the name or the place
+    weights = tuned((swapped, planted[1])).weights  # it is not the name or the place
     assert weights["noise"] + weights["exp(noise)"] > 4 * (weights["good"] + weights["exp(good)"])
-
-
-def test_popularity_that_says_what_people_touch_gets_weight_and_noise_less(planted):
-    blocks, _ = planted
-    rng = np.random.default_rng(2)
-    appeal_I = rng.normal(size=60).astype(np.float32)
-    matrix_UI = sp.csr_matrix((rng.random((150, 60)) < 0.15 * np.exp(appeal_I)) * 1.0)
-    items = TuningItems.of(blocks, np.arange(60), 0)
-    heads = [
-        tune_kernel_head(items, matrix_UI, term_I, None, 40, 0) for term_I in (appeal_I, rng.permutation(appeal_I))
-    ]
-    assert heads[0].popularity_weight > 3 * heads[1].popularity_weight
-    assert heads[1].popularity_weight >= 0
 
 
 def test_the_same_steps_and_seed_give_the_same_and_others_something_else(planted, monkeypatch):
@@ -190,11 +172,15 @@ def test_weights_and_events_are_of_no_account(planted):
     assert tuned((blocks, heavier_UI)) == tuned(planted)
 
 
-def test_without_a_teacher_all_is_raw_and_where_raw_is_not_allowed_none(blocks, interactions, teacher):
-    world = blocks, interactions.user_item_matrix()
-    assert tuned(world, 3).raw_share == 1
-    assert tuned(world, 3, teacher=teacher, may_have_raw=False).raw_share == 0
-    assert 0 < tuned(world, 3, teacher=teacher).raw_share < 1
+def test_without_a_teacher_all_is_raw_and_where_raw_is_not_allowed_none():
+    shares = {
+        (has_learned, may_have_raw): leave_one_out._Mixture(has_learned, may_have_raw).raw_share.item()
+        for has_learned in (True, False)
+        for may_have_raw in (True, False)
+    }
+    assert shares[False, True] == shares[False, False] == 1
+    assert shares[True, False] == 0
+    assert 0 < shares[True, True] < 1
 
 
 @pytest.mark.parametrize("steps", [1, 4, 5, 6, 7])
@@ -224,7 +210,18 @@ def test_a_large_catalogue_leaves_out_so_many_items_drawn_by_the_seed(planted, m
     assert not np.array_equal(drawn[0], drawn[2])
     assert TuningItems.of(blocks, warm, 0).values_TRR.shape == (5, 20, 20)
     head = tune_kernel_head(TuningItems.of(blocks, warm, 0), matrix_UI, np.zeros(20, np.float32), None, 5, 0)
-    assert all(np.isfinite(weight) for weight in head.settings.weights.values())
+    assert all(np.isfinite(weight) for weight in head.weights.values())
+
+
+@pytest.mark.parametrize(("kibibytes", "most"), [(1, 7), (8, 20), (100, 55)])
+def test_a_kernel_with_many_terms_leaves_out_no_more_items_than_its_terms_have_room_for(
+    planted, monkeypatch, kibibytes, most
+):
+    """Five terms of four bytes for every two items: 51 such pairs in a KiB, so 7 x 7 items; there are 55 in all."""
+    monkeypatch.setattr(leave_one_out, "_MOST_BYTES", 1024 * kibibytes)
+    items = TuningItems.of(planted[0], np.arange(5, 60), 0)
+    assert items.values_TRR.shape == (5, most, most)
+    assert items.values_TRR.nbytes <= 1024 * kibibytes
 
 
 def test_the_tuned_kernel_is_the_one_that_is_used(planted):
@@ -240,7 +237,7 @@ def test_the_tuned_kernel_is_the_one_that_is_used(planted):
 def test_nobody_with_two_items_leaves_the_start_as_it_is():
     blocks = FeatureBlocks(np.eye(4, dtype=np.float32), {"good": slice(0, 4)})
     head = tuned((blocks, sp.csr_matrix(np.eye(4))))
-    assert head.settings == TunedKernel(TuningItems.of(blocks, np.arange(4), 0)).settings()
+    assert head == TunedKernel(TuningItems.of(blocks, np.arange(4), 0)).settings()
 
 
 def test_the_content_and_the_graph_arm_get_the_same_number_of_steps(taste_world, small_config, monkeypatch):
@@ -261,48 +258,17 @@ def test_the_content_and_the_graph_arm_get_the_same_number_of_steps(taste_world,
         monkeypatch.setattr(module, "tune_kernel_head", tune)
 
     counting(content)
-    counting(graph_model)
+    counting(masked_search)
     tuning = small_config.tuning.model_copy(update={"steps": 9})
     training = small_config.training.model_copy(update={"max_epochs": 1})
     config = small_config.model_copy(update={"tuning": tuning, "training": training})
     train = taste_world.split.train
     content.Content().fit(TrainingInput(train, taste_world.blocks, tuning))
     graph_model.fit_graph_model(train, taste_world.blocks, config)
-    assert steps == {content: 9, graph_model: 9}
+    assert steps == {content: 9, masked_search: 9}
 
 
 def test_the_graph_fixture_is_weighted(graph):
     """So that a mean of messages that counts events would show above."""
     assert isinstance(graph, InteractionGraph)
     assert len(np.unique(graph.items_of_user.matrix().data)) > 1
-
-
-def test_shares_are_those_of_parts_on_the_scale_that_is_served(blocks, interactions, warm, teacher, monkeypatch):
-    """Tuned: (1 - s)·learned / σ_predicted + s·raw + w·popularity. Served with σ_taught it must rank the same."""
-    mixtures, begin = [], leave_one_out._Mixture.__init__
-
-    def spy(self, has_learned, may_have_raw):
-        begin(self, has_learned, may_have_raw)
-        mixtures.append(self)
-
-    monkeypatch.setattr(leave_one_out._Mixture, "__init__", spy)
-    items, matrix_UI = TuningItems.of(blocks, warm, 0), interactions.user_item_matrix()
-    ratio = 0.4
-    monkeypatch.setattr(leave_one_out, "_shrinkage", lambda *a: ratio)
-    head = tune_kernel_head(items, matrix_UI, np.zeros(len(warm), np.float32), teacher, 3, 0)
-    raw, popularity = mixtures[0].raw_share.item(), mixtures[0].popularity.item()
-    # learned / σ_predicted = (learned / σ_taught) / ratio, up to one factor for the whole score
-    assert head.raw_share / (1 - head.raw_share) == pytest.approx(raw / ((1 - raw) / ratio))
-    assert head.popularity_weight / head.raw_share == pytest.approx(popularity / raw)
-
-
-def test_a_stronger_penalty_shrinks_what_is_predicted(blocks, interactions, warm, teacher):
-    items = TuningItems.of(blocks, warm, 0)
-    kernel, mixture = TunedKernel(items), leave_one_out._Mixture(True, True)
-    batches = leave_one_out._UserBatches(interactions.user_item_matrix(), items.rows, 1, 0)
-    shrinkages = []
-    for penalty in (0.3, 3.0, 1000.0):
-        with torch.no_grad():
-            kernel.log_penalty.fill_(np.log(penalty))
-        shrinkages.append(leave_one_out._shrinkage(kernel, mixture, teacher, batches))
-    assert shrinkages[0] > shrinkages[1] > 10 * shrinkages[2] > 0

@@ -1,12 +1,11 @@
 import numpy as np
 import pytest
-import torch
 
 from graphrec.features.blocks import FeatureBlocks
 from graphrec.models import leave_one_out
 from graphrec.models.kernel import terms_of
 from graphrec.models.leave_one_out import TuningItems
-from graphrec.models.popularity import Popularity, _tuned
+from graphrec.models.popularity import Popularity, tune_popularity
 
 COLUMNS = {"a": slice(0, 3), "b": slice(3, 12)}
 
@@ -24,8 +23,14 @@ def world(seed, noise, size=45):
 
 
 def fit(x_IF, degree_I, seed=0):
-    blocks = FeatureBlocks(x_IF, COLUMNS)
-    return Popularity.fit(blocks, TuningItems.of(blocks, np.flatnonzero(degree_I), seed), degree_I, seed)
+    settings, _ = tuned(x_IF, degree_I, seed)
+    return Popularity.fit(FeatureBlocks(x_IF, COLUMNS), degree_I, settings, seed)
+
+
+def tuned(x_IF, degree_I, seed=0):
+    """The kernel's settings, and what it predicts of each item without it."""
+    items = TuningItems.of(FeatureBlocks(x_IF, COLUMNS), np.flatnonzero(degree_I), seed)
+    return tune_popularity(items, degree_I)
 
 
 def standardised(degree_I):
@@ -56,15 +61,14 @@ def refitted_without_each(k_RR, y_R, penalty):
 def test_the_left_out_prediction_is_that_of_refits_without_each_item(seed, noise):
     x_IF, degree_I = world(seed, noise)
     warm = np.flatnonzero(degree_I)
-    blocks = FeatureBlocks(x_IF, COLUMNS)
-    items = TuningItems.of(blocks, warm, 0)
     y_R = standardised(degree_I)
-    settings = _tuned(items, torch.from_numpy(y_R.astype(np.float32)))[0].settings()
-    assert set(settings.weights) == {term.name for term in terms_of(blocks)}
+    settings, left_out_R = tuned(x_IF, degree_I)
+    assert set(settings.weights) == {term.name for term in terms_of(FeatureBlocks(x_IF, COLUMNS))}
+    assert left_out_R.dtype == np.float32
     k_II = kernel_II(x_IF, settings)
     k_RR = k_II[np.ix_(warm, warm)]
-    popularity = Popularity.fit(blocks, items, degree_I, 0)
-    np.testing.assert_allclose(popularity.left_out_R, refitted_without_each(k_RR, y_R, settings.penalty), atol=1e-3)
+    popularity = fit(x_IF, degree_I)
+    np.testing.assert_allclose(left_out_R, refitted_without_each(k_RR, y_R, settings.penalty), atol=1e-3)
     alpha_R = np.linalg.solve(k_RR + settings.penalty * np.eye(len(warm)), y_R)
     np.testing.assert_allclose(popularity.predicted_I, k_II[:, warm] @ alpha_R, atol=2e-3)
 
@@ -76,15 +80,15 @@ def test_tuning_makes_the_left_out_error_smaller():
     start = leave_one_out.TunedKernel(items).settings()
     warm = np.flatnonzero(degree_I)
     before_R = refitted_without_each(kernel_II(x_IF, start)[np.ix_(warm, warm)], y_R, start.penalty)
-    after_R = fit(x_IF, degree_I).left_out_R
+    _, after_R = tuned(x_IF, degree_I)
     assert np.mean((after_R - y_R) ** 2) < 0.8 * np.mean((before_R - y_R) ** 2)
 
 
 def test_a_large_catalogue_is_tuned_on_some_items_and_fitted_on_all(monkeypatch):
     monkeypatch.setattr(leave_one_out, "MOST_ITEMS", 25)
     x_IF, degree_I = world(1, 0.05, size=120)
+    assert len(tuned(x_IF, degree_I)[1]) == 25
     popularity = fit(x_IF, degree_I)
-    assert len(popularity.left_out_R) == 25
     assert np.corrcoef(popularity.predicted_I[::3], x_IF[::3, 0])[0, 1] > 0.9
 
 

@@ -1,0 +1,34 @@
+"""What was chosen inside the training data."""
+
+from typing import Self
+
+from pydantic import BaseModel, NonNegativeFloat, PositiveFloat, PositiveInt
+
+from graphrec.models.parts import Mixture
+from graphrec.models.ridge import HeadSettings
+
+
+class FittedChoices(BaseModel, extra="forbid", frozen=True):
+    """Kept in the run so that nobody has to guess. All figures are validation figures: they chose what they measure."""
+
+    epochs: PositiveInt
+    ndcg_by_epoch: tuple[float, ...]
+    """NDCG@20 on the masked items, with an untuned head."""
+    head: HeadSettings
+    """Of the kernel ridge that predicts where the graph puts an item."""
+    popularity_head: HeadSettings
+    """Of the one that predicts log-degrees."""
+    mixture: Mixture
+    half_degree: NonNegativeFloat
+    stretch: PositiveFloat
+    """Content vectors are so much longer than predicted; see `models.calibration`."""
+
+    @property
+    def masked_ndcg(self) -> float:
+        """Of the best epoch."""
+        return max(self.ndcg_by_epoch)
+
+    @classmethod
+    def of(cls, text: str) -> Self:
+        """From the JSON that `model_dump_json` gives."""
+        return cls.model_validate_json(text)

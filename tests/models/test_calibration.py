@@ -1,0 +1,67 @@
+import numpy as np
+import pytest
+
+from graphrec.data.dataset import Split, Truth
+from graphrec.data.interactions import Interactions
+from graphrec.models.calibration import choose_stretch
+from graphrec.models.parts import Mixture, Parts
+from graphrec.models.popularity import Popularity
+from graphrec.models.scoring import QueryScale
+from graphrec.models.tuning import MaskedSplit
+
+LEARNED_ALONE = Mixture(fold_in_share=0, raw_share=0, popularity_weight=0)
+USERS, WARM, ITEMS = 3, 30, 33
+TWENTIETH = 1.1
+
+
+@pytest.fixture
+def masked(as_dataset):
+    """Users 0 and 1 know the worst warm item; each has one masked pair, of the 20th and of the best. User 2 knows all.
+
+    Items 30 and 31 are masked, item 32 is nobody's.
+    """
+    user, item = np.append(np.full(WARM, 2), [0, 1]), np.append(np.arange(WARM), [29, 29])
+    train = as_dataset(Interactions.from_pairs(user, item, USERS, ITEMS))
+    truth = Truth(np.array([0, 1, 2, 2]), np.array([19, 0, 30, 31]))
+    return MaskedSplit(Split(train, truth), max_users=100, seed=0)
+
+
+@pytest.fixture
+def parts():
+    """One number is all there is: warm items score 3.0, 2.9, …, 0.1, the masked ones 0.8 and 0.7, the last one 9."""
+    warm_I = np.round(3.0 - 0.1 * np.arange(WARM), 1)
+    z_ID = np.append(warm_I, [0, 0, 0])[:, None].astype(np.float32)
+    content_ID = np.append(np.zeros(WARM), [0.8, 0.7, 9])[:, None].astype(np.float32)
+    nothing = np.zeros(ITEMS, dtype=np.float32)
+    return Parts(
+        q_UD=np.ones((USERS, 1), dtype=np.float32), raw_UR=np.zeros((USERS, 0)), z_ID=z_ID, folded_ID=0 * z_ID,
+        content_z_ID=content_ID, content_folded_ID=0 * content_ID, raw_IR=np.zeros((ITEMS, 0)),
+        raw_scale=QueryScale(np.zeros((0, 0)), np.zeros(0)), popularity=Popularity(nothing, nothing),
+        known_users=np.arange(USERS), warm=np.arange(WARM),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("most_warm_loss", "factor"),
+    [
+        (0.03, 1.35),  # 1.35 · 0.8 is below the 20th score, 1.1; 1.4 · 0.8 is above, and one of two pairs is lost
+        (0.49, 1.35),
+        (0.5, 1.6),  # the half that is lost is allowed
+        (0.0, 1.0),
+    ],
+)
+def test_the_factor_is_the_largest_that_costs_no_more_than_is_allowed(parts, masked, most_warm_loss, factor):
+    assert 1.35 * 0.8 < TWENTIETH < 1.4 * 0.8
+    assert choose_stretch(parts, LEARNED_ALONE, 0.0, masked, most_warm_loss) == factor
+
+
+def test_warm_items_that_are_blended_with_longer_content_are_not_taken_for_lost(parts, masked):
+    """At degree 1 to 3 and a half degree of 1e9, warm items are content as well: stretched alike, nothing moves."""
+    everything = np.append(parts.z_ID[:WARM, 0], [0.8, 0.7, 0])[:, None].astype(np.float32)
+    alike = Parts(**{**vars(parts), "content_z_ID": everything})
+    assert choose_stretch(alike, LEARNED_ALONE, 1e9, masked, 0.03) == 1.6
+
+
+def test_where_no_masked_pair_can_judge_nothing_is_stretched(parts, masked):
+    truth = Truth(np.array([2, 2]), np.array([30, 31]))
+    assert choose_stretch(parts, LEARNED_ALONE, 0.0, MaskedSplit(Split(masked.split.train, truth), 100, 0), 0.5) == 1.0

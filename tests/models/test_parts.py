@@ -1,0 +1,168 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from graphrec.features.blocks import FeatureBlocks
+from graphrec.models.graphsage import Encoded
+from graphrec.models.kernel_ridge import KernelRidge
+from graphrec.models.parts import Mixture, Parts
+from graphrec.models.popularity import Popularity
+from graphrec.models.ridge import HeadSettings
+from graphrec.models.scoring import QueryScale
+
+MIXTURE = Mixture(fold_in_share=0.25, raw_share=0.4, popularity_weight=0.5)
+NUM_USERS, NUM_ITEMS, DIM, RAW_DIM = 7, 12, 3, 4
+WARM = np.array([0, 1, 3, 4, 5, 7, 8, 10])
+COLD = np.setdiff1d(np.arange(NUM_ITEMS), WARM)
+SETTINGS = HeadSettings(weights={"x": 1.5, "exp(x)": 0.5, "constant": 0.2}, penalty=2.0)
+
+
+@pytest.fixture
+def matrix():
+    """Weighted events on the warm items; the last user has none."""
+    rng = np.random.default_rng(0)
+    dense_UI = rng.integers(1, 4, (NUM_USERS, NUM_ITEMS)) * (rng.random((NUM_USERS, NUM_ITEMS)) < 0.5)
+    dense_UI[:, COLD] = dense_UI[-1] = 0
+    dense_UI[np.arange(len(WARM)) % (NUM_USERS - 1), WARM] = 1
+    return sp.csr_matrix(dense_UI.astype(np.float32))
+
+
+@pytest.fixture
+def popularity():
+    rng = np.random.default_rng(1)
+    return Popularity(rng.normal(size=NUM_ITEMS).astype(np.float32), rng.normal(size=NUM_ITEMS).astype(np.float32))
+
+
+@pytest.fixture
+def by_hand(popularity):
+    """Every array is its own noise, so that one taken for another shows."""
+    rng = np.random.default_rng(2)
+
+    def noise(*shape: int):
+        return rng.normal(size=shape).astype(np.float32)
+
+    raw_UR, raw_IR, known = noise(NUM_USERS, RAW_DIM), noise(NUM_ITEMS, RAW_DIM), np.arange(NUM_USERS - 1)
+    return Parts(
+        q_UD=noise(NUM_USERS, DIM), raw_UR=raw_UR, z_ID=noise(NUM_ITEMS, DIM), folded_ID=noise(NUM_ITEMS, DIM),
+        content_z_ID=noise(NUM_ITEMS, DIM), content_folded_ID=noise(NUM_ITEMS, DIM), raw_IR=raw_IR,
+        raw_scale=QueryScale.fit(raw_UR[known], raw_IR[WARM]), popularity=popularity, known_users=known, warm=WARM,
+    )  # fmt: skip
+
+
+def unit(score_BI):
+    """Of unit deviation over the warm items."""
+    return score_BI / score_BI[:, WARM].std(axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize("of_graph", [True, False])
+def test_a_score_is_the_sum_of_its_parts_each_of_unit_deviation_over_the_warm_items(by_hand, of_graph):
+    """The formula that the module opens with; the deviation is that of where the graph puts the warm items."""
+    taught_ID = 0.75 * by_hand.z_ID + 0.25 * by_hand.folded_ID
+    predicted_ID = 0.75 * by_hand.content_z_ID + 0.25 * by_hand.content_folded_ID
+    users = np.array([4, 0, 2])
+    query_BD = by_hand.queries(users, MIXTURE, by_hand.scale(MIXTURE))
+    deviation_B1 = (by_hand.q_UD[users] @ taught_ID[WARM].T).std(axis=1, keepdims=True)
+    learned_BI = by_hand.q_UD[users] @ (taught_ID if of_graph else predicted_ID).T / deviation_B1
+    raw_BI = unit(by_hand.raw_UR[users] @ by_hand.raw_IR.T)
+    term_I = by_hand.popularity.observed_I if of_graph else by_hand.popularity.predicted_I
+    vectors_ID = by_hand.graph(MIXTURE) if of_graph else by_hand.content(MIXTURE)
+    np.testing.assert_allclose(query_BD @ vectors_ID.T, 0.6 * learned_BI + 0.4 * raw_BI + 0.5 * term_I, atol=1e-5)
+    assert query_BD.dtype == vectors_ID.dtype == np.float32
+
+
+def test_with_popularity_off_the_average_user_is_taken_out_of_both_parts(by_hand):
+    taught_ID = 0.75 * by_hand.z_ID + 0.25 * by_hand.folded_ID
+    everybody = np.arange(NUM_USERS - 1)
+    query_BD = by_hand.queries(everybody, MIXTURE, by_hand.scale(MIXTURE), popularity=False)
+    learned_BI, raw_BI = unit(by_hand.q_UD[everybody] @ taught_ID.T), unit(by_hand.raw_UR[everybody] @ by_hand.raw_IR.T)
+    expected_BI = 0.6 * (learned_BI - learned_BI.mean(axis=0)) + 0.4 * (raw_BI - raw_BI.mean(axis=0))
+    np.testing.assert_allclose(query_BD @ by_hand.graph(MIXTURE).T, expected_BI, atol=1e-5)
+
+
+def test_content_of_some_items_is_theirs_in_the_content_of_all(by_hand):
+    items = np.array([9, 2, 4])
+    np.testing.assert_array_equal(by_hand.content(MIXTURE, items), by_hand.content(MIXTURE)[items])
+
+
+@pytest.fixture
+def fit(matrix, popularity):
+    """Of any features, and of what an encoder might have said."""
+    rng = np.random.default_rng(3)
+    x_IF = rng.normal(size=(NUM_ITEMS, 5))
+    x_IF /= np.linalg.norm(x_IF, axis=1, keepdims=True)
+    q_UD, z_ID, folded_ID = (rng.normal(size=(n, DIM)).astype(np.float32) for n in (NUM_USERS, NUM_ITEMS, NUM_ITEMS))
+
+    def fitted(x_IF=x_IF, q_UD=q_UD, z_ID=z_ID, raw_dim=RAW_DIM):
+        head = KernelRidge.of(FeatureBlocks(x_IF.astype(np.float32), {"x": slice(0, 5)}), WARM, SETTINGS, seed=0)
+        encoded = Encoded(z_ID, q_UD, np.zeros((1, NUM_ITEMS, DIM), dtype=np.float32))
+        return Parts.fit(head, encoded, folded_ID, matrix, popularity, raw_dim, seed=0)
+
+    fitted.x_IF, fitted.q_UD, fitted.z_ID = x_IF, q_UD, z_ID
+    return fitted
+
+
+def same(one, other, items=slice(None)):
+    for name in ("z_ID", "folded_ID", "content_z_ID", "content_folded_ID", "raw_IR"):
+        np.testing.assert_array_equal(getattr(one, name)[items], getattr(other, name)[items], err_msg=name)
+    for users in (one.known_users, np.array([3])):
+        scales = one.scale(MIXTURE), other.scale(MIXTURE)
+        queries = (each.queries(users, MIXTURE, scale) for each, scale in zip((one, other), scales, strict=True))
+        np.testing.assert_array_equal(*queries)
+
+
+def test_what_stands_for_the_graph_is_the_ridges_prediction_from_the_warm_items(fit):
+    parts, x_IF = fit(), fit.x_IF
+    inner_II = x_IF @ x_IF.T
+    k_II = 1.5 * inner_II + 0.5 * np.exp(3 * (inner_II - 1)) + 0.2
+    hat_IR = k_II[:, WARM] @ np.linalg.inv(k_II[np.ix_(WARM, WARM)] + 2.0 * np.eye(len(WARM)))
+    np.testing.assert_allclose(parts.content_z_ID, hat_IR @ parts.z_ID[WARM], atol=1e-4)
+    np.testing.assert_allclose(parts.content_folded_ID, hat_IR @ parts.folded_ID[WARM], atol=1e-4)
+
+
+def test_z_and_fold_in_are_brought_to_scores_that_vary_alike(fit):
+    parts = fit()
+    for vectors_ID in (parts.z_ID, parts.folded_ID):
+        score_UR = parts.q_UD[:-1] @ vectors_ID[WARM].T
+        assert np.sqrt(score_UR.var(axis=1).mean()) == pytest.approx(1, rel=1e-4)
+    ratio_ID = parts.z_ID / fit.z_ID
+    np.testing.assert_allclose(ratio_ID, ratio_ID[0, 0], rtol=1e-4)
+
+
+def test_a_users_raw_vector_is_the_sum_of_their_items_each_once(fit, matrix):
+    parts = fit()
+    assert parts.raw_IR.shape == (NUM_ITEMS, RAW_DIM)
+    for user in range(NUM_USERS):
+        expected_R = parts.raw_IR[np.flatnonzero(matrix[[user]].toarray())].sum(axis=0)
+        np.testing.assert_allclose(parts.raw_UR[user], expected_R, atol=1e-5)
+
+
+def test_what_the_encoder_says_of_items_without_an_edge_and_users_without_history_changes_nothing(fit):
+    z_ID, q_UD = fit.z_ID.copy(), fit.q_UD.copy()
+    z_ID[COLD], q_UD[-1] = 100, 100
+    one, other = fit(), fit(z_ID=z_ID, q_UD=q_UD)
+    same(one, other, WARM)
+    np.testing.assert_array_equal(one.content(MIXTURE), other.content(MIXTURE))
+    z_ID[WARM[0]] = 100  # the check can fail
+    assert not np.array_equal(one.content(MIXTURE), fit(z_ID=z_ID).content(MIXTURE))
+
+
+def test_features_of_an_item_without_an_edge_change_its_own_content_and_nothing_else(fit):
+    x_IF = fit.x_IF.copy()
+    x_IF[COLD[1]] *= -1
+    one, other = fit(), fit(x_IF=x_IF)
+    same(one, other, np.arange(NUM_ITEMS) != COLD[1])
+    assert not np.array_equal(one.content(MIXTURE)[COLD[1]], other.content(MIXTURE)[COLD[1]])
+
+
+def test_without_a_raw_block_vectors_are_learned_numbers_and_popularity(fit):
+    parts, alone = fit(raw_dim=0), MIXTURE.model_copy(update={"raw_share": 0.0})
+    assert parts.graph(alone).shape == parts.content(alone).shape == (NUM_ITEMS, DIM + 1)
+    assert parts.queries(np.arange(NUM_USERS), alone, parts.scale(alone)).shape == (NUM_USERS, DIM + 1)
+
+
+def test_the_fixture_tells_one_array_from_another(by_hand):
+    """Swapping what is taught and what is predicted shows."""
+    swapped = replace(by_hand, content_z_ID=by_hand.z_ID, content_folded_ID=by_hand.folded_ID)
+    assert not np.array_equal(swapped.content(MIXTURE), by_hand.content(MIXTURE))
