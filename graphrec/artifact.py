@@ -23,9 +23,10 @@ from graphrec.disk import lacks_room, scratch_folder, scratch_path, share, sync,
 from graphrec.errors import GraphRecError
 from graphrec.locks import locked
 
-FORMAT_VERSION = 2
-"""2: runs hold a clip index, a raw block and the gate's signals; folders of version 1 are read as well. Raise it where
-an older graphrec would misread what is written."""
+FORMAT_VERSION = 3
+"""Raise it where an older graphrec would misread what is written."""
+_OLDEST_READ = {"run": 3}
+"""By kind, where not every version is read."""
 MANIFEST = "manifest.json"
 
 _PACKAGES = ("graphrec", "torch", "torch-geometric", "faiss-cpu", "faiss-gpu", "numpy")
@@ -124,8 +125,8 @@ def read_manifest(folder: Path, verify: bool = True, kind: str = "run") -> Manif
     """The manifest of a whole artifact; `verify` reads every file and compares its sha256.
 
     Files that the manifest does not name (notes, a report) do no harm. Read the files at once: a writer that finishes
-    later takes the folder away. Raises GraphRecError where there is no artifact
-    of that kind, it was written by a newer graphrec, or a file is missing or was changed (named in the message).
+    later takes the folder away. Raises GraphRecError where there is no artifact of that kind, it was written by a newer
+    graphrec, it is a run that an earlier one trained, or a file is missing or was changed (named in the message).
     """
     folder = Path(folder)
     if not folder.exists() and _previous(folder.resolve()).exists():
@@ -136,6 +137,8 @@ def read_manifest(folder: Path, verify: bool = True, kind: str = "run") -> Manif
     manifest = _parse(folder)
     if manifest.kind != kind:
         raise GraphRecError(f"Expected a graphrec {kind} at {folder}, found a graphrec {manifest.kind}: name another.")
+    if manifest.format_version < _OLDEST_READ.get(kind, 1):
+        raise GraphRecError(f"{folder} was trained by an earlier graphrec: train again.")
     if verify:
         for name, record in manifest.files.items():
             _check_file(folder, name, record)

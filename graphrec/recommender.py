@@ -18,7 +18,7 @@ from graphrec.device import Device, resolve_device
 from graphrec.errors import GraphRecError
 from graphrec.evaluation.ranking import RankedLists, rank_by_vectors
 from graphrec.features.blocks import FeatureBlocks
-from graphrec.features.extract import IMAGE, TEXT, ItemFeatures, extract_features
+from graphrec.features.extract import ItemFeatures, extract_features
 from graphrec.features.gate import item_blocks
 from graphrec.graph.interaction_graph import InteractionGraph
 from graphrec.models.checkpoint import remove_checkpoint, training_key
@@ -229,7 +229,10 @@ class Recommender:
     @cached_property
     def _searcher(self) -> Searcher:
         if self.clip_ is None:
-            raise GraphRecError(_why_no_search(self.features_))
+            raise GraphRecError(
+                "This run has no picture or text vectors to search: give the items pictures or texts, let features.use "
+                "name image and text, and train again."
+            )
         return Searcher(
             self.clip_, self.train_.catalogue, self.model_.degree_I, self.config.search, resolve_device(self.device)
         )
@@ -267,15 +270,6 @@ class Recommender:
                 "source": sources(model.degree_I[item], model.choices.half_degree),
             }
         )
-
-
-def _why_no_search(features: ItemFeatures) -> str:
-    if {IMAGE, TEXT} & set(features.modalities):
-        return "This run was written before there was a search: train again to search it."
-    return (
-        "This run has no picture or text vectors to search: give the items pictures or texts, let features.use name "
-        "image and text, and train again."
-    )
 
 
 def _check_list(ids: Sequence[str], of: str) -> None:

@@ -332,8 +332,9 @@ def test_a_missing_file_is_named_and_an_extra_one_does_no_harm(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"format_version": 999}, "has format version 999, this graphrec reads up to 2: upgrade graphrec"),
+        ({"format_version": 999}, "has format version 999, this graphrec reads up to 3: upgrade graphrec"),
         ({"format_version": 999, "files": "another form"}, "upgrade graphrec"),
+        ({"format_version": 2}, "latest was trained by an earlier graphrec: train again."),
         ({"files": {"../secret": {"size": 1, "sha256": "0"}}}, "names a file outside its folder"),
         ({"files": 3}, "was not written by graphrec, or was changed since"),
     ],

@@ -373,14 +373,14 @@ def test_a_filter_that_matches_nothing(graphrec, failure, saved_run, somebody, c
 @pytest.mark.parametrize("command", [["recall", "--user", "u"], ["eval"], ["export", "--out", "vectors"]])
 def test_a_run_made_by_a_newer_version(failure, run_copy, command):
     manifest = run_copy / MANIFEST
-    manifest.write_text(manifest.read_text().replace('"format_version": 2', '"format_version": 7'))
+    manifest.write_text(manifest.read_text().replace('"format_version": 3', '"format_version": 7'))
     line = failure(*command, "--run", run_copy)
-    assert line == f"{run_copy / MANIFEST} has format version 7, this graphrec reads up to 2: upgrade graphrec."
+    assert line == f"{run_copy / MANIFEST} has format version 7, this graphrec reads up to 3: upgrade graphrec."
 
 
 def test_a_newer_run_is_not_replaced_either(failure, run_copy, small_store):
     manifest = run_copy / MANIFEST
-    manifest.write_text(manifest.read_text().replace('"format_version": 2', '"format_version": 7'))
+    manifest.write_text(manifest.read_text().replace('"format_version": 3', '"format_version": 7'))
     assert "format version 7" in failure("train", small_store, "--no-cache", "--out", run_copy)
 
 

@@ -17,7 +17,10 @@ from graphrec.features.words import WordsEncoder
 
 _INDEX = "features.json"
 _WORDS = "words.safetensors"
-_SHAPE = {"modalities": list, "notes": list, "own": dict, "clip": dict, "clip_kinds": list, "attributes": dict}
+_SHAPE = {
+    "modalities": list, "notes": list, "signals": list, "own": dict, "clip": dict, "clip_kinds": list,
+    "attributes": dict,
+}  # fmt: skip
 """What of the index has to be there, as which JSON."""
 
 
@@ -51,8 +54,7 @@ def read_features(folder: Path) -> ItemFeatures:
     try:
         index = _read_index(folder)
         modalities = {name: _read_modality(folder, number) for number, name in enumerate(index["modalities"])}
-        names = index.get("signals", [])  # files from before there was a gate name none
-        signals = {name: np.load(_signals_file(folder, name), allow_pickle=False) for name in names}
+        signals = {name: np.load(_signals_file(folder, name), allow_pickle=False) for name in index["signals"]}
         return ItemFeatures(modalities, tuple(index["notes"]), _read_encoders(folder, index), signals)
     except FileNotFoundError as error:
         # NumPy names the file in `filename`, safetensors only in its message.

@@ -130,7 +130,7 @@ class ClipIndex:
             index=ItemIndex.load(folder / FAISS_FILE, vectors_IE, config),
             clip={kind: ClipConfig(**clip) for kind, clip in about["clip"].items()},
             learned=None if about["learned"] is None else PairWeights.from_json(about["learned"]),
-            made_by=about.get("made_by", {}),  # runs from before it was written down have none
+            made_by=about["made_by"],
         )
 
 
