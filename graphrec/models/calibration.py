@@ -21,7 +21,7 @@ _FACTORS = tuple(np.round(np.arange(1.0, 1.61, 0.05), 2).tolist())
 def choose_stretch(
     parts: Parts, mixture: Mixture, half_degree: float, masked: MaskedSplit, most_warm_loss: float
 ) -> float:
-    """The largest factor that costs at most this share of the Recall@20 of masked pairs of warm items.
+    """The largest factor up to which none costs more than this share of the Recall@20 of masked pairs of warm items.
 
     All items with interactions compete, the masked ones as new. 1 where no masked pair can judge.
     """

@@ -62,6 +62,15 @@ def test_warm_items_that_are_blended_with_longer_content_are_not_taken_for_lost(
     assert choose_stretch(alike, LEARNED_ALONE, 1e9, masked, 0.03) == 1.6
 
 
+def test_a_factor_beyond_one_that_costs_too_much_is_not_taken(parts, masked):
+    """The 20th, half content, is passed by a masked item at 1.05 and passes the 19th itself at 1.3: found again."""
+    content_ID = np.zeros((ITEMS, 1), dtype=np.float32)
+    content_ID[[19, 30, 31], 0] = 0.08, 0.57, 0.1
+    winding = Parts(**{**vars(parts), "content_z_ID": content_ID})
+    assert choose_stretch(winding, LEARNED_ALONE, 1.0, masked, 0.03) == 1.0
+    assert choose_stretch(winding, LEARNED_ALONE, 1.0, masked, 0.5) == 1.6
+
+
 def test_where_no_masked_pair_can_judge_nothing_is_stretched(parts, masked):
     truth = Truth(np.array([2, 2]), np.array([30, 31]))
     assert choose_stretch(parts, LEARNED_ALONE, 0.0, MaskedSplit(Split(masked.split.train, truth), 100, 0), 0.5) == 1.0
