@@ -1,7 +1,7 @@
 """New items among all others: what showing more of them costs on MovieLens-1M.
 
-python experiments/013-calibration/run.py --root DATA writes metrics.json beside this file, and the picture and tables of
-README.md here.
+python experiments/013-calibration/run.py --root DATA writes metrics.json beside this file, and the picture and tables
+of README.md here.
 """
 
 import argparse
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 
 from graphrec import Dataset, GraphRecConfig
 from graphrec.data.dataset import Split
@@ -89,12 +90,19 @@ def about(model: GraphModel) -> str:
 def measured(lists: RankedLists, full: Pool, is_new_I: np.ndarray) -> dict[str, float]:
     """Recall of warm, of new and of all items, all of them competing, and the share of places that new items get."""
     truth = full.truth[full.users]
-    shown = lists.items[lists.items >= 0]
-    parts = {"warm": truth.multiply(~is_new_I).tocsr(), "new": truth.multiply(is_new_I).tocsr(), "all": truth}
+    shown = lists.items_UK[lists.items_UK >= 0]
+    parts = {"warm": only(truth, ~is_new_I), "new": only(truth, is_new_I), "all": truth}
     return {
-        **{name: float(np.nanmean(recall(*hits(lists, part.astype(bool)), K))) for name, part in parts.items()},
+        **{name: float(np.nanmean(recall(*hits(lists, part), K))) for name, part in parts.items()},
         "share": float(is_new_I[shown].mean()),
     }
+
+
+def only(truth: sp.csr_matrix, is_kept_I: np.ndarray) -> sp.csr_matrix:
+    """The pairs of these items; what is stored counts, so nothing else may stay as a stored zero."""
+    part = sp.csr_matrix(truth @ sp.diags_array(is_kept_I.astype(np.float32)))
+    part.eliminate_zeros()
+    return part.astype(bool)
 
 
 def mean_curve(runs: list[dict[str, Any]], name: str) -> list[dict[str, float]]:
