@@ -1,7 +1,7 @@
 """Warm recommendation on MovieLens-1M: every arm's quality and CPU time.
 
-python experiments/010-warm-baselines/run.py --root DATA [--arms ease,lightgcn] writes metrics.json beside this file, the
-tables in README.md here and one in the project's README.md; arms that are not named keep the result that they have.
+python experiments/010-warm-baselines/run.py --root DATA [--arms ease,lightgcn] writes metrics.json beside this file,
+the tables in README.md here and one in the project's README.md; arms that are not named keep the result that they have.
 """
 
 import argparse
