@@ -114,3 +114,10 @@ def test_the_choice_is_that_of_a_naive_search_along_each_value_in_turn_twice(wor
     one = world(*telling)
     assert one.chosen() == naive_choice(one)
     assert one.chosen(has_raw=False) == naive_choice(one, (0,))
+
+
+@pytest.mark.parametrize(("telling", "seed"), [(("z", "popularity"), 3), ((), 4)])
+def test_lists_with_popularity_count_twice_as_much(world, telling, seed):
+    """Another weight would choose otherwise in one of these worlds: all weight on, and a third."""
+    one = world(*telling, seed=seed)
+    assert one.chosen() == naive_choice(one)
