@@ -19,7 +19,7 @@ HEAD = HeadSettings(weights={name: 0.5 + place for place, name in enumerate(NAME
 )
 def test_what_training_chose_is_told_with_what_it_was_chosen_by(half_degree, hand_over):
     choices = FittedChoices(
-        epochs=2, ndcg_by_epoch=(0.2, 0.25, 0.1), head=HEAD, popularity_head=HEAD,
+        epochs=2, ndcg_by_epoch=(0.251, 0.25, 0.1), head=HEAD, popularity_head=HEAD,
         mixture=Mixture(fold_in_share=0.25, raw_share=0.1, popularity_weight=0.8), half_degree=half_degree, stretch=1.2,
     )  # fmt: skip
     shown = io.StringIO()

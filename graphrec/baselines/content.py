@@ -16,7 +16,7 @@ from graphrec.models.leave_one_out import TunedKernel, TuningItems, tune_kernel_
 from graphrec.models.mixture_search import POPULARITY_WEIGHTS
 from graphrec.models.parts import Mixture
 from graphrec.models.popularity import Popularity, tune_popularity
-from graphrec.models.raw_block import once, sum_of_items
+from graphrec.models.raw_block import sum_of_items
 from graphrec.models.ridge import HeadSettings
 from graphrec.models.scoring import QueryScale, sample_users, with_popularity
 from graphrec.models.tuning import mean_ndcg_in_pool
@@ -121,11 +121,10 @@ def _best_popularity_weight(
     assert pool is not None  # there is always one of masked items
     head = KernelRidge.of(blocks, masked.warm_items, head_settings, masked.seed)
     popularity = Popularity.fit(blocks, masked.degree_I, popularity_head, masked.seed)
-    whitener_LL = head.whitener_LL
-    near_PL, near_RL = (head.to_landmarks(items) @ whitener_LL for items in (pool.items, masked.warm_items))
-    query_BL = head.sums(once(judge.matrix_UI[users])) @ whitener_LL
-    scale = QueryScale.fit(query_BL, near_RL)
-    vectors_PL = with_popularity(near_PL, popularity.predicted_I[pool.items])
+    x_IL = head.predict(head.whitener_LL.astype(np.float32))
+    query_BL = sum_of_items(judge.matrix_UI[users], x_IL)
+    scale = QueryScale.fit(query_BL, x_IL[masked.warm_items])
+    vectors_PL = with_popularity(x_IL[pool.items], popularity.predicted_I[pool.items])
     scores = [
         mean_ndcg_in_pool(scale.query(query_BL, weight), vectors_PL, pool, users) for weight in POPULARITY_WEIGHTS
     ]

@@ -5,10 +5,9 @@ import numpy as np
 from graphrec.baselines.judge import Judge
 from graphrec.features.blocks import FeatureBlocks
 from graphrec.models.leave_one_out import TuningItems
+from graphrec.models.mixture_search import POPULARITY_WEIGHTS
 from graphrec.models.popularity import Popularity, tune_popularity
 from graphrec.models.scoring import QueryScale, with_popularity
-
-WEIGHTS = (0.0, 0.1, 0.2, 0.4, 0.8, 1.6)
 
 
 def popularity_terms(blocks: FeatureBlocks, degree_I: np.ndarray, seed: int) -> Popularity:
@@ -23,5 +22,5 @@ def best_popularity_weight(judge: Judge, blocks: FeatureBlocks, query_BD: np.nda
     degree_I = judge.masked.split.train.interactions.item_degree()
     joined_ID = with_popularity(vectors_ID, popularity_terms(blocks, degree_I, judge.masked.seed).predicted_I)
     scale = QueryScale.fit(query_BD, vectors_ID[judge.masked.warm_items])
-    scores = [judge.by_vectors(scale.query(query_BD, weight), joined_ID) for weight in WEIGHTS]
-    return WEIGHTS[int(np.argmax(scores))]
+    scores = [judge.by_vectors(scale.query(query_BD, weight), joined_ID) for weight in POPULARITY_WEIGHTS]
+    return POPULARITY_WEIGHTS[int(np.argmax(scores))]

@@ -9,6 +9,8 @@ from graphrec.errors import GraphRecError
 from graphrec.leaks.evidence import Evidence
 from graphrec.models.kernel import terms_of
 from graphrec.models.kernel_ridge import KernelRidge
+from graphrec.models.popularity import Popularity
+from graphrec.models.raw_block import raw_coefficients, raw_scale
 from graphrec.models.scoring import QueryScale
 
 _ROUNDING = 1e-3
@@ -42,10 +44,11 @@ def user_vectors(evidence: Evidence) -> str | None:
 
 
 def content_head(evidence: Evidence) -> str | None:
-    """A content vector is what the head, fitted again on where the graph puts warm items, makes of the features alone.
+    """A content vector is what its heads, fitted again on warm items alone, make of the item's own features.
 
-    Asked of some cold and some warm items, evenly spread, of the learned part. The kernel's weights are taken as tuned.
-    Raises GraphRecError where they are of other terms than the features have.
+    The heads are that of the learned part (taught where the graph puts the items), of the raw block (taught by the
+    training pairs) and of popularity (by the degrees). Asked of some cold and some warm items, evenly spread; kernels
+    are taken as tuned. Raises GraphRecError where they are of other terms than the features have.
     """
     if evidence.model is None:
         return None
@@ -56,12 +59,21 @@ def content_head(evidence: Evidence) -> str | None:
         )
     dim = model.encoded.q_UD.shape[1]
     head = KernelRidge.of(evidence.blocks, warm, model.choices.head, evidence.seed)
+    train = evidence.split.train.interactions
     coefficients_LD = head.coefficients(model.graph_ID[warm, :dim])
+    raw_dim = model.graph_ID.shape[1] - dim - 1
+    raw_LR = raw_coefficients(head, train.user_item_matrix(), raw_dim, evidence.seed) if raw_dim else None
+    predicted_I = Popularity.fit(
+        evidence.blocks, train.item_degree(), model.choices.popularity_head, evidence.seed
+    ).predicted_I
     for which, items in (("cold", np.flatnonzero(evidence.is_cold_I)), ("warm", warm)):
         items = _some(items, _ITEMS)
-        expected_ND = model.choices.stretch * (head.to_landmarks(items) @ coefficients_LD)
-        if not _same(model.content_ID[items, :dim], expected_ND):
-            return f"the content vectors of {which} items are not those of a head that was fitted on warm items alone"
+        near_NL, content_ND = head.to_landmarks(items), model.content_ID[items] / model.choices.stretch
+        is_same = _same(content_ND[:, :dim], near_NL @ coefficients_LD) and _same(content_ND[:, -1], predicted_I[items])
+        # Directions may come back turned where users' sums do not tell them apart: what counts is the inner products.
+        raw_is_same = raw_LR is None or _same(_products(content_ND[:, dim:-1]), _products(near_NL @ raw_LR))
+        if not is_same or not raw_is_same:
+            return f"the content vectors of {which} items are not those of heads that were fitted on warm items alone"
     return ""
 
 
@@ -93,10 +105,18 @@ def query_scale(evidence: Evidence) -> str | None:
         model.scale.average_D, learned.average_D
     ):
         return "the scale of the learned scores was not fitted on warm items and training users alone"
-    raw_WR = model.graph_ID[evidence.warm, dim:-1].astype(np.float64)
-    if raw_WR.shape[1] and not _same(model.raw_scale.covariance_DD, np.cov(raw_WR, rowvar=False, bias=True)):
-        return "the scale of the raw scores was not fitted on warm items alone"
+    raw_IR = np.asarray(model.graph_ID[:, dim:-1])
+    if raw_IR.shape[1]:
+        raw = raw_scale(train.user_item_matrix(), raw_IR, evidence.warm, evidence.seed)
+        if not _same(model.raw_scale.covariance_DD, raw.covariance_DD) or not _same(
+            model.raw_scale.average_D, raw.average_D
+        ):
+            return "the scale of the raw scores was not fitted on warm items and training users alone"
     return ""
+
+
+def _products(vectors_NR: np.ndarray) -> np.ndarray:
+    return vectors_NR @ vectors_NR.T
 
 
 def _same(array: np.ndarray, expected: np.ndarray) -> bool:

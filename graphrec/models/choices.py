@@ -25,8 +25,8 @@ class FittedChoices(BaseModel, extra="forbid", frozen=True):
 
     @property
     def masked_ndcg(self) -> float:
-        """Of the best epoch."""
-        return max(self.ndcg_by_epoch)
+        """Of the epochs that were chosen: the last that does as well as any."""
+        return self.ndcg_by_epoch[self.epochs - 1]
 
     @classmethod
     def of(cls, text: str) -> Self:

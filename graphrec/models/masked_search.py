@@ -19,7 +19,7 @@ from graphrec.models.mixture_search import choose_mixture
 from graphrec.models.parts import Mixture, Parts
 from graphrec.models.popularity import Popularity, tune_popularity
 from graphrec.models.scoring import QueryScale, with_popularity
-from graphrec.models.tuning import MaskedSplit, TuningConfig, mean_ndcg, mean_ndcg_in_pool
+from graphrec.models.tuning import MaskedSplit, TuningConfig, mean_ndcg_in_pool
 from graphrec.progress import Progress, silent
 
 _FOLD_IN_SHARE = 0.5
@@ -62,9 +62,14 @@ class MaskedSearch:
         return int(np.flatnonzero(ndcg >= (1 - _AS_WELL) * ndcg.max())[-1]) + 1
 
     def judge(self, encoder: GraphSAGE, patience: int) -> bool:
-        """Score the encoder as it is now; True when the last `patience` epochs brought nothing better."""
+        """Score the encoder as it is now; True when the last `patience` epochs did worse than the best one.
+
+        Raises GraphRecError where training diverged.
+        """
         encoded = encoder.encode(self.graph, self.head.blocks.x_IF)
         folded_ID = fold_in(encoded.q_UD, self.graph.items_of_user.matrix())
+        if not np.isfinite(encoded.z_ID).all() or not np.isfinite(encoded.q_UD).all():
+            raise GraphRecError("Training diverged: the vectors are not finite. Lower model.training.learning_rate.")
         self.ndcg_by_epoch.append(self._ndcg(encoded, self._teacher(encoded, folded_ID)))
         if self.best_epoch == len(self.ndcg_by_epoch):
             self.best, self.folded_ID = encoded, folded_ID
@@ -84,7 +89,6 @@ class MaskedSearch:
 
     def choose(self, config: TuningConfig, raw_dim: int, progress: Progress = silent) -> FittedChoices:
         """Tune the kernel for the best encoder, then decide on the masked items how the parts are mixed."""
-        assert self.best.length_U is not None
         head = tune_kernel_head(
             self.items, self.matrix_UI, self.left_out_popularity_R,
             LearnedTeacher.of(self.best_encoder, self.best, self.folded_ID, self.graph),
@@ -92,7 +96,7 @@ class MaskedSearch:
         )  # fmt: skip
         system = KernelRidge.of(self.blocks, self.masked.warm_items, head, self.masked.seed)
         parts = Parts.fit(system, self.best, self.folded_ID, self.matrix_UI, self.popularity, raw_dim, self.masked.seed)
-        mixture = choose_mixture(parts, raw_dim > 0, self.pool, self.users)
+        mixture = choose_mixture(parts, raw_dim > 0, self.pool, self.users, progress)
         half_degree = self._half_degree(parts, mixture)
         return FittedChoices(
             epochs=self.best_epoch,
@@ -111,9 +115,10 @@ class MaskedSearch:
             return _HALF_DEGREES[len(_HALF_DEGREES) // 2]
         pool, users = judges
         query_BD = parts.queries(users, mixture, parts.scale(mixture))
-        graph_ID, content_ID = parts.graph(mixture), parts.content(mixture)
+        graph_PD, content_PD = parts.graph(mixture, pool.items), parts.content(mixture, pool.items)
+        degree_P = self.masked.degree_I[pool.items]
         scores = [
-            mean_ndcg(query_BD, serve(graph_ID, content_ID, self.masked.degree_I, half), pool, users)
+            mean_ndcg_in_pool(query_BD, serve(graph_PD, content_PD, degree_P, half), pool, users)
             for half in _HALF_DEGREES
         ]
         return _HALF_DEGREES[int(np.argmax(scores))]

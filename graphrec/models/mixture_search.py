@@ -9,6 +9,7 @@ from graphrec.evaluation.protocol import Pool
 from graphrec.models.parts import Mixture, Parts
 from graphrec.models.scoring import QueryScale
 from graphrec.models.tuning import mean_ndcg_in_pool
+from graphrec.progress import Progress, silent
 
 POPULARITY_WEIGHTS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 1.2, 1.6)
 _FOLD_IN_SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -18,7 +19,7 @@ _SHARE_ON = 2 / 3
 """Lists are served with popularity on; with it off they must not be bought at any price."""
 
 
-def choose_mixture(parts: Parts, has_raw: bool, pool: Pool, users: np.ndarray) -> Mixture:
+def choose_mixture(parts: Parts, has_raw: bool, pool: Pool, users: np.ndarray, progress: Progress = silent) -> Mixture:
     """One value after the other, twice around, by NDCG@20: two thirds with popularity on, one third with it off."""
 
     @cache
@@ -40,11 +41,11 @@ def choose_mixture(parts: Parts, has_raw: bool, pool: Pool, users: np.ndarray) -
         return max(candidates, key=ndcg)
 
     mixture = Mixture() if has_raw else Mixture(raw_share=0.0)
-    for _ in range(_ROUNDS):
-        for name, values in (
-            ("raw_share", _RAW_SHARES if has_raw else (0.0,)),
-            ("fold_in_share", _FOLD_IN_SHARES),
-            ("popularity_weight", POPULARITY_WEIGHTS),
-        ):
-            mixture = best([mixture.model_copy(update={name: value}) for value in values])
+    steps = [
+        ("raw_share", _RAW_SHARES if has_raw else (0.0,)),
+        ("fold_in_share", _FOLD_IN_SHARES),
+        ("popularity_weight", POPULARITY_WEIGHTS),
+    ] * _ROUNDS
+    for name, values in progress(steps, "Mixing the parts on masked items"):
+        mixture = best([mixture.model_copy(update={name: value}) for value in values])
     return mixture

@@ -35,8 +35,7 @@ class Parts:
     """Fitted on one training set. D dimensions of the encoder, R of the raw block (0: there is none)."""
 
     q_UD: np.ndarray
-    raw_UR: np.ndarray
-    """The sum of the raw vectors of each user's items."""
+    matrix_UI: sp.csr_matrix
     z_ID: np.ndarray
     folded_ID: np.ndarray
     """z and the fold-in, scaled so that their scores vary alike."""
@@ -71,7 +70,7 @@ class Parts:
         raw_IR = np.ascontiguousarray(predicted_I[:, 2 * dim :])
         return cls(
             q_UD=encoded.q_UD,
-            raw_UR=sum_of_items(matrix_UI, raw_IR),
+            matrix_UI=matrix_UI,
             z_ID=z_ID,
             folded_ID=folded_ID,
             content_z_ID=predicted_I[:, :dim],
@@ -90,13 +89,14 @@ class Parts:
     def queries(self, users: np.ndarray, mixture: Mixture, scale: QueryScale, popularity: bool = True) -> np.ndarray:
         """(B, D + R + 1) float32; with `popularity` off the average user is taken out."""
         learned_BD = scale.search_query(self.q_UD[users], mixture.popularity_weight, popularity)
-        raw_BR = self.raw_scale.search_query(self.raw_UR[users], 0, popularity)
+        sum_BR = sum_of_items(self.matrix_UI[users], self.raw_IR)
+        raw_BR = self.raw_scale.search_query(sum_BR, 0, popularity)
         return join_queries(learned_BD, raw_BR, mixture.raw_share)
 
-    def graph(self, mixture: Mixture) -> np.ndarray:
-        """Where the graph puts the items, (I, D + R + 1) float32; meaningless for items without an edge."""
-        learned_ID = _mixed(self.z_ID, self.folded_ID, mixture, slice(None))
-        return join_vectors(with_popularity(learned_ID, self.popularity.observed_I), self.raw_IR)
+    def graph(self, mixture: Mixture, items: np.ndarray | slice = slice(None)) -> np.ndarray:
+        """Where the graph puts the items, (items, D + R + 1) float32; meaningless for items without an edge."""
+        learned_ND = _mixed(self.z_ID, self.folded_ID, mixture, items)
+        return join_vectors(with_popularity(learned_ND, self.popularity.observed_I[items]), self.raw_IR[items])
 
     def content(self, mixture: Mixture, items: np.ndarray | slice = slice(None)) -> np.ndarray:
         """From the items' own features and nothing else, (items, D + R + 1) float32."""

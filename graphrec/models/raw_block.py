@@ -38,7 +38,12 @@ def raw_scale(matrix_UI: sp.csr_matrix, vectors_IR: np.ndarray, warm: np.ndarray
 
 def sum_of_items(items_BI: sp.csr_matrix, vectors_IR: np.ndarray) -> np.ndarray:
     """(B, R): the sum of the vectors of each row's items, every stored one counting once, as in GraphSAGE's mean."""
-    return once(items_BI) @ vectors_IR
+    # Only the rows that are needed: the vectors may be a part of wider ones, on disk, which a product would copy whole.
+    touched, place = np.unique(items_BI.indices, return_inverse=True)
+    once_BT = sp.csr_matrix(
+        (np.ones(items_BI.nnz, np.float32), place, items_BI.indptr), (items_BI.shape[0], len(touched))
+    )
+    return once_BT @ np.ascontiguousarray(vectors_IR[touched])
 
 
 def once(items_BI: sp.csr_matrix) -> sp.csr_matrix:

@@ -24,7 +24,7 @@ class TrainingConfig(BaseModel, extra="forbid", frozen=True):
     max_epochs: PositiveInt = 20
     """The learning rate falls to zero along half a cosine over so many epochs, also where training stops before."""
     patience: PositiveInt = 5
-    """Epochs without a better NDCG@20 on the masked items before the search for the best epoch stops."""
+    """Epochs in a row that find the masked items worse than the best, by half a percent, before the search stops."""
     users_per_batch: PositiveInt = 256
     target_rate: float = Field(default=0.5, gt=0, lt=1)
     """Share of a user's items that a step predicts from the others."""

@@ -1,9 +1,11 @@
 """Every leak check is seen to fire: the leak is planted in the code that trains, and `compare` refuses by its name."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 import torch
 from sklearn.decomposition import TruncatedSVD
 
@@ -23,6 +25,7 @@ from graphrec.models.graphsage import GraphSAGE
 from graphrec.models.kernel_ridge import KernelRidge
 from graphrec.models.parts import Parts
 from graphrec.models.popularity import Popularity
+from graphrec.models.raw_block import raw_scale, sum_of_items
 from graphrec.recommender import Recommender
 
 PLANTS = []
@@ -61,7 +64,7 @@ def with_cold_items_of_users(graph, shop):
 # Interactions.
 
 
-@plant("training pairs", "popularity", "user vectors")
+@plant("training pairs", "popularity", "user vectors", "content head", "query scale")
 def a_held_out_pair_of_a_warm_item_is_trained_on(monkeypatch, shop):
     truth, fit = shop.split.truth, Recommender.fit
     place = int(np.flatnonzero(~shop.is_cold_I[truth.item_index_P])[0])
@@ -256,6 +259,43 @@ def content_vectors_of_cold_items_lean_towards_their_users(monkeypatch, shop):
         return parts
 
     monkeypatch.setattr(Parts, "fit", leaky)
+
+
+@plant("content head")
+def cold_items_are_as_popular_as_their_held_out_users_make_them(monkeypatch, shop):
+    class Leaky(Popularity):
+        @classmethod
+        def fit(cls, *given: Any) -> Popularity:
+            fitted, (_, items) = super().fit(*given), shop.cold_pairs
+            np.add.at(fitted.predicted_I, items, 0.05)
+            return fitted
+
+    monkeypatch.setattr(graph_model, "Popularity", Leaky)
+
+
+@plant("content head")
+def raw_vectors_of_cold_items_lean_towards_their_users(monkeypatch, shop):
+    fit = Parts.fit
+
+    def leaky(*given: object):
+        fitted, (users, items) = fit(*given), shop.cold_pairs
+        np.add.at(fitted.raw_IR, items, 0.1 * sum_of_items(fitted.matrix_UI[users], fitted.raw_IR))
+        return fitted
+
+    monkeypatch.setattr(Parts, "fit", leaky)
+
+
+@plant("query scale")
+def the_average_user_of_the_raw_block_knows_held_out_pairs(monkeypatch, shop):
+    class Leaky(Parts):
+        @classmethod
+        def fit(cls, *given: Any) -> Parts:
+            fitted, (users, items) = Parts.fit(*given), shop.cold_pairs
+            held_out_UI = sp.csr_matrix((np.ones(len(users), np.float32), (users, items)), fitted.matrix_UI.shape)
+            known_UI = sp.csr_matrix(fitted.matrix_UI + held_out_UI)
+            return replace(fitted, raw_scale=raw_scale(known_UI, fitted.raw_IR, fitted.warm, seed=0))
+
+    monkeypatch.setattr(graph_model, "Parts", Leaky)
 
 
 @plant("popularity")

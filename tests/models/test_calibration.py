@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import scipy.sparse as sp
 
 from graphrec.data.dataset import Split, Truth
 from graphrec.data.interactions import Interactions
@@ -10,20 +11,25 @@ from graphrec.models.scoring import QueryScale
 from graphrec.models.tuning import MaskedSplit
 
 LEARNED_ALONE = Mixture(fold_in_share=0, raw_share=0, popularity_weight=0)
-USERS, WARM, ITEMS = 3, 30, 33
+JUDGES, WARM, ITEMS = 200, 30, 33
+USERS = JUDGES + 1
 TWENTIETH = 1.1
+
+
+def masked_of(as_dataset, judges):
+    user = np.append(np.full(WARM, JUDGES), np.arange(judges))
+    train = as_dataset(Interactions.from_pairs(user, np.append(np.arange(WARM), np.full(judges, 29)), USERS, ITEMS))
+    pairs = np.append(np.arange(judges), [JUDGES, JUDGES]), np.append(19 * (np.arange(judges) % 2), [30, 31])
+    return MaskedSplit(Split(train, Truth(*pairs)), max_users=1000, seed=0)
 
 
 @pytest.fixture
 def masked(as_dataset):
-    """Users 0 and 1 know the worst warm item; each has one masked pair, of the 20th and of the best. User 2 knows all.
+    """200 users know the worst warm item; each has one masked pair, of the 20th or of the best. One more knows all.
 
     Items 30 and 31 are masked, item 32 is nobody's.
     """
-    user, item = np.append(np.full(WARM, 2), [0, 1]), np.append(np.arange(WARM), [29, 29])
-    train = as_dataset(Interactions.from_pairs(user, item, USERS, ITEMS))
-    truth = Truth(np.array([0, 1, 2, 2]), np.array([19, 0, 30, 31]))
-    return MaskedSplit(Split(train, truth), max_users=100, seed=0)
+    return masked_of(as_dataset, JUDGES)
 
 
 @pytest.fixture
@@ -34,8 +40,8 @@ def parts():
     content_ID = np.append(np.zeros(WARM), [0.8, 0.7, 9])[:, None].astype(np.float32)
     nothing = np.zeros(ITEMS, dtype=np.float32)
     return Parts(
-        q_UD=np.ones((USERS, 1), dtype=np.float32), raw_UR=np.zeros((USERS, 0)), z_ID=z_ID, folded_ID=0 * z_ID,
-        content_z_ID=content_ID, content_folded_ID=0 * content_ID, raw_IR=np.zeros((ITEMS, 0)),
+        q_UD=np.ones((USERS, 1), dtype=np.float32), matrix_UI=sp.csr_matrix((USERS, ITEMS)), z_ID=z_ID,
+        folded_ID=0 * z_ID, content_z_ID=content_ID, content_folded_ID=0 * content_ID, raw_IR=np.zeros((ITEMS, 0)),
         raw_scale=QueryScale(np.zeros((0, 0)), np.zeros(0)), popularity=Popularity(nothing, nothing),
         known_users=np.arange(USERS), warm=np.arange(WARM),
     )  # fmt: skip
@@ -72,5 +78,10 @@ def test_a_factor_beyond_one_that_costs_too_much_is_not_taken(parts, masked):
 
 
 def test_where_no_masked_pair_can_judge_nothing_is_stretched(parts, masked):
-    truth = Truth(np.array([2, 2]), np.array([30, 31]))
+    truth = Truth(np.array([JUDGES, JUDGES]), np.array([30, 31]))
     assert choose_stretch(parts, LEARNED_ALONE, 0.0, MaskedSplit(Split(masked.split.train, truth), 100, 0), 0.5) == 1.0
+
+
+@pytest.mark.parametrize(("judges", "factor"), [(98, 1.0), (100, 1.6)])
+def test_fewer_than_a_hundred_found_pairs_say_nothing(parts, as_dataset, judges, factor):
+    assert choose_stretch(parts, LEARNED_ALONE, 0.0, masked_of(as_dataset, judges), 0.5) == factor

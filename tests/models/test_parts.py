@@ -36,19 +36,25 @@ def popularity():
 
 
 @pytest.fixture
-def by_hand(popularity):
+def by_hand(popularity, matrix):
     """Every array is its own noise, so that one taken for another shows."""
     rng = np.random.default_rng(2)
 
     def noise(*shape: int):
         return rng.normal(size=shape).astype(np.float32)
 
-    raw_UR, raw_IR, known = noise(NUM_USERS, RAW_DIM), noise(NUM_ITEMS, RAW_DIM), np.arange(NUM_USERS - 1)
+    raw_IR, known = noise(NUM_ITEMS, RAW_DIM), np.arange(NUM_USERS - 1)
+    raw_UR = (matrix.toarray() > 0) @ raw_IR
     return Parts(
-        q_UD=noise(NUM_USERS, DIM), raw_UR=raw_UR, z_ID=noise(NUM_ITEMS, DIM), folded_ID=noise(NUM_ITEMS, DIM),
+        q_UD=noise(NUM_USERS, DIM), matrix_UI=matrix, z_ID=noise(NUM_ITEMS, DIM), folded_ID=noise(NUM_ITEMS, DIM),
         content_z_ID=noise(NUM_ITEMS, DIM), content_folded_ID=noise(NUM_ITEMS, DIM), raw_IR=raw_IR,
         raw_scale=QueryScale.fit(raw_UR[known], raw_IR[WARM]), popularity=popularity, known_users=known, warm=WARM,
     )  # fmt: skip
+
+
+def raw_sums(parts):
+    """Of each user's items, each once."""
+    return (parts.matrix_UI.toarray() > 0) @ parts.raw_IR
 
 
 def unit(score_BI):
@@ -65,7 +71,7 @@ def test_a_score_is_the_sum_of_its_parts_each_of_unit_deviation_over_the_warm_it
     query_BD = by_hand.queries(users, MIXTURE, by_hand.scale(MIXTURE))
     deviation_B1 = (by_hand.q_UD[users] @ taught_ID[WARM].T).std(axis=1, keepdims=True)
     learned_BI = by_hand.q_UD[users] @ (taught_ID if of_graph else predicted_ID).T / deviation_B1
-    raw_BI = unit(by_hand.raw_UR[users] @ by_hand.raw_IR.T)
+    raw_BI = unit(raw_sums(by_hand)[users] @ by_hand.raw_IR.T)
     term_I = by_hand.popularity.observed_I if of_graph else by_hand.popularity.predicted_I
     vectors_ID = by_hand.graph(MIXTURE) if of_graph else by_hand.content(MIXTURE)
     np.testing.assert_allclose(query_BD @ vectors_ID.T, 0.6 * learned_BI + 0.4 * raw_BI + 0.5 * term_I, atol=1e-5)
@@ -76,7 +82,10 @@ def test_with_popularity_off_the_average_user_is_taken_out_of_both_parts(by_hand
     taught_ID = 0.75 * by_hand.z_ID + 0.25 * by_hand.folded_ID
     everybody = np.arange(NUM_USERS - 1)
     query_BD = by_hand.queries(everybody, MIXTURE, by_hand.scale(MIXTURE), popularity=False)
-    learned_BI, raw_BI = unit(by_hand.q_UD[everybody] @ taught_ID.T), unit(by_hand.raw_UR[everybody] @ by_hand.raw_IR.T)
+    learned_BI, raw_BI = (
+        unit(by_hand.q_UD[everybody] @ taught_ID.T),
+        unit(raw_sums(by_hand)[everybody] @ by_hand.raw_IR.T),
+    )
     expected_BI = 0.6 * (learned_BI - learned_BI.mean(axis=0)) + 0.4 * (raw_BI - raw_BI.mean(axis=0))
     np.testing.assert_allclose(query_BD @ by_hand.graph(MIXTURE).T, expected_BI, atol=1e-5)
 
@@ -133,9 +142,13 @@ def test_z_and_fold_in_are_brought_to_scores_that_vary_alike(fit):
 def test_a_users_raw_vector_is_the_sum_of_their_items_each_once(fit, matrix):
     parts = fit()
     assert parts.raw_IR.shape == (NUM_ITEMS, RAW_DIM)
-    for user in range(NUM_USERS):
+    alone = Mixture(raw_share=1.0, popularity_weight=0.0)
+    for user in np.flatnonzero(np.diff(matrix.indptr)):
         expected_R = parts.raw_IR[np.flatnonzero(matrix[[user]].toarray())].sum(axis=0)
-        np.testing.assert_allclose(parts.raw_UR[user], expected_R, atol=1e-5)
+        found_R = parts.queries(np.array([user]), alone, parts.scale(alone))[0, DIM:-1]
+        np.testing.assert_allclose(
+            found_R / np.linalg.norm(found_R), expected_R / np.linalg.norm(expected_R), atol=1e-5
+        )
 
 
 def test_what_the_encoder_says_of_items_without_an_edge_and_users_without_history_changes_nothing(fit):
