@@ -1,5 +1,6 @@
 """Everything that is chosen inside the training data, most of it on masked items."""
 
+from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
@@ -27,7 +28,7 @@ _FOLD_IN_SHARE = 0.5
 _AS_WELL = 0.005
 _EPOCH_POPULARITY_WEIGHTS = (0.0, 0.4)
 """Judged by the better of these, and as much by what is found with popularity off."""
-_HALF_DEGREES = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 100.0)
+_HALF_DEGREES = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 100.0, 300.0)
 
 
 class MaskedSearch:
@@ -58,8 +59,7 @@ class MaskedSearch:
 
         So little is noise, and the later of two equal epochs has been trained at the smaller learning rate.
         """
-        ndcg = np.array(self.ndcg_by_epoch)
-        return int(np.flatnonzero(ndcg >= (1 - _AS_WELL) * ndcg.max())[-1]) + 1
+        return _last_as_good(self.ndcg_by_epoch) + 1
 
     def judge(self, encoder: GraphSAGE, patience: int) -> bool:
         """Score the encoder as it is now; True when the last `patience` epochs did worse than the best one.
@@ -109,7 +109,11 @@ class MaskedSearch:
         )
 
     def _half_degree(self, parts: Parts, mixture: Mixture) -> float:
-        """The hand-over that finds the masked edges of warm items best; a middling one where there are none."""
+        """The slowest hand-over that finds the masked pairs of warm items as well as any, within half a percent.
+
+        Most of these pairs are of items that many know, which are found as well whatever the pace. Those that few know
+        are found better by their content, so what is left open is decided for them; a middling pace without pairs.
+        """
         judges = self.masked.judges("warm")
         if judges is None:
             return _HALF_DEGREES[len(_HALF_DEGREES) // 2]
@@ -117,11 +121,11 @@ class MaskedSearch:
         query_BD = parts.queries(users, mixture, parts.scale(mixture))
         graph_PD, content_PD = parts.graph(mixture, pool.items), parts.content(mixture, pool.items)
         degree_P = self.masked.degree_I[pool.items]
-        scores = [
+        ndcg = [
             mean_ndcg_in_pool(query_BD, serve(graph_PD, content_PD, degree_P, half), pool, users)
             for half in _HALF_DEGREES
         ]
-        return _HALF_DEGREES[int(np.argmax(scores))]
+        return _HALF_DEGREES[_last_as_good(ndcg)]
 
     def _ndcg(self, encoded: Encoded, teacher_ID: np.ndarray) -> float:
         """The mean of popularity on and off, as the mixture is judged."""
@@ -140,3 +144,8 @@ class MaskedSearch:
 
     def _teacher(self, encoded: Encoded, folded_ID: np.ndarray) -> np.ndarray:
         return graph_vectors(encoded.z_ID, folded_ID, encoded.q_UD[self.users], self.head.rows, _FOLD_IN_SHARE)
+
+
+def _last_as_good(values: Sequence[float]) -> int:
+    """The place of the last value that the best one does not exceed by more than half a percent."""
+    return int(np.flatnonzero(np.asarray(values) >= (1 - _AS_WELL) * max(values))[-1])

@@ -295,3 +295,10 @@ def test_the_warm_loss_that_is_set_is_the_one_that_is_kept_to(fit, small_config,
     tuning = small_config.tuning.model_copy(update={"warm_loss": 0.11})
     assert fit(config=small_config.model_copy(update={"tuning": tuning})).choices.stretch == 1.25
     assert asked == [0.11]
+
+
+@pytest.mark.parametrize(
+    ("values", "place"), [([0.5, 0.4, 0.3], 0), ([0.5, 0.4976, 0.3], 1), ([0.497, 0.5, 0.4974], 1), ([0.0, 0.0], 1)]
+)
+def test_the_last_value_within_half_a_percent_of_the_best_is_as_good(values, place):
+    assert masked_search._last_as_good(values) == place
