@@ -182,6 +182,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--root", type=Path, required=True, help="folder that holds hm-fashion/ and vectors/")
     parser.add_argument("--seeds", type=int, default=1, help="seeds for the rows with all modalities")
+    parser.add_argument("--resume", action="store_true", help="rows that metrics.json holds are not run again")
     parser.add_argument("--tables-only", action="store_true", help="write the tables again from metrics.json")
     arguments = parser.parse_args()
     if arguments.tables_only:
@@ -190,8 +191,10 @@ def main() -> None:
         dataset = Dataset.load(DATASET, arguments.root)
         jobs = [(features, 0) for features in FEATURES]
         jobs += [(EVERYTHING, seed) for seed in range(1, arguments.seeds)]
-        runs: list[dict[str, Any]] = []
-        for features, seed in jobs:
+        kept = HERE / "metrics.json"
+        runs: list[dict[str, Any]] = json.loads(kept.read_text(encoding="utf-8"))["runs"] if arguments.resume else []
+        done = {(run["features"], run["seed"]) for run in runs}
+        for features, seed in [job for job in jobs if job not in done]:
             runs.append(one_row(dataset, features, seed))
             metrics = {"runs": runs, "peak_memory_gb": peak_memory_gb(), **machine()}
             write_metrics(HERE, metrics)  # after each: what is done is not lost when a later one is stopped

@@ -24,7 +24,10 @@ class GraphSAGEConfig(BaseModel, extra="forbid", frozen=True):
     dim: PositiveInt = 128
     """Width of every layer, and of z and q."""
     fanouts: tuple[PositiveInt, ...] = Field(default=(100,), min_length=1)
-    """Neighbours drawn per node in training, nearest hop first; its length is the number of layers."""
+    """Neighbours drawn per node in training, nearest hop first; its length is the number of layers.
+
+    At the last hop only users draw: an item's users would all say the same there.
+    """
     residual: bool = True
     """Whether an item with edges also learns a vector of its own, added to its content."""
 
