@@ -25,9 +25,8 @@ from graphrec.models.fold_in import fold_in
 from graphrec.models.graphsage import Encoded, GraphSAGE, GraphSAGEConfig
 from graphrec.models.kernel_ridge import KernelRidge
 from graphrec.models.masked_search import MaskedSearch
-from graphrec.models.parts import Parts
+from graphrec.models.parts import Parts, mixed_queries
 from graphrec.models.popularity import Popularity
-from graphrec.models.raw_block import join_queries, sum_of_items
 from graphrec.models.scoring import QueryScale
 from graphrec.models.training import TrainingConfig, new_encoder, train_encoder
 from graphrec.models.tuning import MaskedSplit, TuningConfig
@@ -69,11 +68,8 @@ class GraphModel:
 
         With `popularity` off the average user is taken out.
         """
-        mixture = self.choices.mixture
         raw_IR = self.graph_ID[:, q_BD.shape[1] : -1]
-        raw_BR = self.raw_scale.search_query(sum_of_items(items_BI, raw_IR), 0, popularity)
-        learned_BD = self.scale.search_query(q_BD, mixture.popularity_weight, popularity)
-        return join_queries(learned_BD, raw_BR, mixture.raw_share)
+        return mixed_queries(q_BD, items_BI, raw_IR, self.scale, self.raw_scale, self.choices.mixture, popularity)
 
 
 def fit_graph_model(

@@ -88,10 +88,8 @@ class Parts:
 
     def queries(self, users: np.ndarray, mixture: Mixture, scale: QueryScale, popularity: bool = True) -> np.ndarray:
         """(B, D + R + 1) float32; with `popularity` off the average user is taken out."""
-        learned_BD = scale.search_query(self.q_UD[users], mixture.popularity_weight, popularity)
-        sum_BR = sum_of_items(self.matrix_UI[users], self.raw_IR)
-        raw_BR = self.raw_scale.search_query(sum_BR, 0, popularity)
-        return join_queries(learned_BD, raw_BR, mixture.raw_share)
+        items_BI = self.matrix_UI[users]
+        return mixed_queries(self.q_UD[users], items_BI, self.raw_IR, scale, self.raw_scale, mixture, popularity)
 
     def graph(self, mixture: Mixture, items: np.ndarray | slice = slice(None)) -> np.ndarray:
         """Where the graph puts the items, (items, D + R + 1) float32; meaningless for items without an edge."""
@@ -102,6 +100,21 @@ class Parts:
         """From the items' own features and nothing else, (items, D + R + 1) float32."""
         learned_ND = _mixed(self.content_z_ID, self.content_folded_ID, mixture, items)
         return join_vectors(with_popularity(learned_ND, self.popularity.predicted_I[items]), self.raw_IR[items])
+
+
+def mixed_queries(
+    q_BD: np.ndarray,
+    items_BI: sp.csr_matrix,
+    raw_IR: np.ndarray,
+    scale: QueryScale,
+    raw_scale: QueryScale,
+    mixture: Mixture,
+    popularity: bool,
+) -> np.ndarray:
+    """(B, D + R + 1) float32, for users of these encodings and items; popularity off: less the average user."""
+    learned_BD = scale.search_query(q_BD, mixture.popularity_weight, popularity)
+    raw_BR = raw_scale.search_query(sum_of_items(items_BI, raw_IR), 0, popularity)
+    return join_queries(learned_BD, raw_BR, mixture.raw_share)
 
 
 def _mixed(z_ID: np.ndarray, folded_ID: np.ndarray, mixture: Mixture, items: np.ndarray | slice) -> np.ndarray:
