@@ -12,6 +12,7 @@ import scipy.sparse as sp
 from graphrec.data.catalogue import Catalogue
 from graphrec.data.description import DatasetDescription
 from graphrec.data.interactions import Interactions
+from graphrec.data.same_as import SameAs
 from graphrec.errors import GraphRecError
 
 
@@ -71,6 +72,8 @@ class Dataset:
     truths: dict[str, Truth] = field(default_factory=dict)
     """Fixed held-out splits that came as files: `valid`, `test`."""
     own_vectors: dict[str, OwnVectors] = field(default_factory=dict)
+    same_as: SameAs = field(default_factory=SameAs.none)
+    """Items of different sites that are one product."""
     set_aside: SetAside = field(default_factory=SetAside)
     description: DatasetDescription = field(default_factory=DatasetDescription)
 
