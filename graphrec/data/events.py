@@ -13,6 +13,7 @@ from graphrec.data.catalogue import Catalogue
 from graphrec.data.columns import resolve_columns
 from graphrec.data.description import INTERACTION_COLUMNS, InteractionsDescription
 from graphrec.data.items import HOLDS_NUL, has_line_break
+from graphrec.data.privacy.protection import Protection
 from graphrec.data.set_aside import SetAsideCollector, Sieve, require_rows
 from graphrec.data.tables.reading import read_table
 from graphrec.data.tables.table import Table, factorize, to_strings
@@ -22,6 +23,7 @@ from graphrec.data.values import holds_nul, is_empty, read_ids, read_numbers, wi
 
 _CATALOGUE_ALONE = '; for a catalogue alone write "interactions: []" in dataset.yaml'
 _MISSES_ZEROS = "unknown item: the items file has this id with other leading zeros (did a spreadsheet drop them?)"
+_UNPROTECTED = Protection()
 DUPLICATE = "the same event again (user, item, time, event type and site); the first is kept"
 
 
@@ -59,8 +61,12 @@ def read_events(
     collector: SetAsideCollector,
     is_held_out: bool = False,
     section: str | None = "interactions",
+    protection: Protection = _UNPROTECTED,
 ) -> Events:
     """The usable events of one file; an event without a site has its item's.
+
+    `protection` says whose rows may be read, and what stands in place of user ids; with either asked for, the values of
+    rows set aside are not kept, for they may be anybody's id.
 
     A held-out file may do without the event and rating columns that the description speaks of. `section` is the part
     of dataset.yaml that names the file's columns; None for a file that stands alone.
@@ -69,8 +75,10 @@ def read_events(
     list, a weight that is not above zero. Left out: event types of weight 0, ratings below the minimum. Raises
     GraphRecError where the file or a column is missing, or no row can be used.
     """
+    protection.keep_values_out(description.file or "", collector)
     table = read_table(root, description.file or "", collector, description.layout)
     require_rows(table, collector, "" if is_held_out else _CATALOGUE_ALONE)
+    table = protection.rows(table, collector)
     required = INTERACTION_COLUMNS[:2] if is_held_out else (*INTERACTION_COLUMNS[:2], *_columns_asked_for(description))
     optional = [name for name in INTERACTION_COLUMNS if name not in required]
     columns = resolve_columns(table, description.columns, required, optional, section, collector)
@@ -90,7 +98,8 @@ def read_events(
     events = Events(
         user_id_N, item_index_N, weight_N, timestamp_N, event_N, _strings(table, columns.get("site"), description.site)
     )
-    return _with_site_of_items(events.take(sieve.keep_N), catalogue)
+    events = events.take(sieve.keep_N)
+    return _with_site_of_items(replace(events, user_id_E=protection.user_ids(events.user_id_E)), catalogue)
 
 
 def concat_events(parts: Sequence[Events]) -> Events:

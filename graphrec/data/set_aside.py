@@ -16,6 +16,8 @@ from graphrec.disk import why_not_written
 from graphrec.errors import GraphRecError
 
 _COLUMNS = ["file", "row", "column", "value", "reason"]
+NOT_KEPT = "(not kept)"
+"""In place of a value that may be somebody's id."""
 
 
 class SetAsideCollector:
@@ -26,6 +28,11 @@ class SetAsideCollector:
         self._left_out: Counter[str] = Counter()
         self._notes: list[str] = []
         self._warnings: list[str] = []
+        self._without_values: set[str] = set()
+
+    def keep_no_values_of(self, file: str) -> None:
+        """Rows of this file are reported by their number from now on, without what stands in them."""
+        self._without_values.add(file)
 
     def __len__(self) -> int:
         return sum(len(frame) for frame in self._rows)
@@ -35,6 +42,7 @@ class SetAsideCollector:
     ) -> None:
         """Report rows of `file` (counted from 1) whose `column` holds `value`."""
         if len(row):
+            value = [NOT_KEPT] * len(row) if file in self._without_values else value
             self._rows.append(
                 pd.DataFrame({"file": file, "row": row, "column": column, "value": value, "reason": reason})
             )
