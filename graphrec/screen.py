@@ -141,6 +141,11 @@ def print_check(console: Console, report: CheckReport) -> None:
             sites.add_row(escape(site.name), f"{site.items:,}", f"{site.users:,}", f"{site.events:,}")
         console.print(sites)
         console.print(f"{report.shared_users:,} users have events on more than one site")
+    for linked in report.linked:
+        console.print(
+            f"{linked.pairs:,} items of [bold]{escape(linked.one)}[/] are the same product as one of "
+            f"[bold]{escape(linked.other)}[/] (same_as)"
+        )
     console.print(_coverage_table(report))
     console.print(_degree_table(report))
     for split in report.splits:

@@ -43,10 +43,13 @@ class Catalogue:
     image_root: Path | None
     site: np.ndarray
     attributes: Attributes
+    keys: dict[str, np.ndarray] = field(default_factory=dict)
+    """What may identify a product across sites: product_key, gtin, url, asin, those that there are; normalised."""
 
     def __post_init__(self) -> None:
         columns: list[Sized] = [self.title, self.text, self.image, self.site, *self.attributes.categorical.values()]
         columns += [*self.attributes.multi_valued.values(), *self.attributes.numeric.values()]
+        columns += self.keys.values()
         if any(len(column) != len(self.item_ids) for column in columns):
             raise ValueError(f"Expected every column to have {len(self.item_ids)} rows, as item_ids has.")
         if not self.id_index.is_unique:

@@ -10,6 +10,7 @@ import pandas as pd
 from graphrec.data.check_report import (
     CheckReport,
     Coverage,
+    LinkedSites,
     PictureProblem,
     Pictures,
     SetAsideCount,
@@ -47,6 +48,7 @@ def check(dataset: Dataset, verify_images: bool = True, progress: Progress = sil
         duplicate_events=dataset.set_aside.left_out.get(DUPLICATE, 0),
         sites=_sites(dataset),
         shared_users=_shared_users(dataset),
+        linked=_linked(dataset),
         item_degree=_histogram(item_degree_I),
         user_degree=_histogram(user_degree_U),
         first_event=first,
@@ -100,9 +102,16 @@ def _sites(dataset: Dataset) -> tuple[SiteCounts, ...]:
                 items=int((dataset.catalogue.site == name).sum()),
                 users=len(np.unique(inter.user_index_E[is_here_E])),
                 events=int(is_here_E.sum()),
+                texts=int(((dataset.catalogue.site == name) & (dataset.catalogue.text != "")).sum()),
             )
         )
     return tuple(counts)
+
+
+def _linked(dataset: Dataset) -> tuple[LinkedSites, ...]:
+    site_I, same_as = dataset.catalogue.site, dataset.same_as
+    pairs = Counter(tuple(sorted(both)) for both in zip(site_I[same_as.left_P], site_I[same_as.right_P], strict=True))
+    return tuple(LinkedSites(one=one, other=other, pairs=number) for (one, other), number in pairs.most_common())
 
 
 def _shared_users(dataset: Dataset) -> int:

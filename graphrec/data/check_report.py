@@ -40,6 +40,16 @@ class SiteCounts(_Part):
     items: int
     users: int
     events: int
+    texts: int
+    """Items with a text."""
+
+
+class LinkedSites(_Part):
+    """What `same_as` says of two sites."""
+
+    one: str
+    other: str
+    pairs: int
 
 
 class SplitCounts(_Part):
@@ -85,6 +95,8 @@ class CheckReport(_Part):
     sites: tuple[SiteCounts, ...]
     shared_users: int
     """Users with events on more than one site."""
+    linked: tuple[LinkedSites, ...]
+    """Pairs of sites of which any items are one product, most pairs first."""
     item_degree: dict[str, int]
     """Distinct users of an item → number of items."""
     user_degree: dict[str, int]

@@ -25,6 +25,13 @@ def _content_warnings(report: CheckReport) -> list[str]:
             lines.append(
                 f"{_percent(1 - coverage.share)} of the items have no {what} ({report.items - coverage.items})."
             )
+    for site in report.sites:
+        if site.items and not site.texts and report.texts.items:
+            lines.append(
+                f"No item of site {site.name!r} has a text: its items meet the other sites' through pictures, "
+                "attributes and same_as links alone. Name its title column (columns: {title: ...} under items: in "
+                "dataset.yaml)."
+            )
     for problem, count in report.pictures.problems.items():
         named = [example.path for example in report.pictures.examples if example.problem == problem][:3]
         lines.append(f"{_count(count, 'picture', 'pictures')} cannot be used: {problem} (such as {', '.join(named)}).")
@@ -68,7 +75,8 @@ def _interaction_warnings(report: CheckReport) -> list[str]:
     if report.cold_items == 0 and not report.splits:
         lines.append("Every item has interactions; evaluation holds some of them out as new items.")
     if len(report.sites) > 1 and report.shared_users == 0:
-        lines.append("No user has events on more than one site: only same_as links and content connect the sites.")
+        how = "same_as links and content connect" if report.linked else "content connects"
+        lines.append(f"No user has events on more than one site: only {how} the sites.")
     return lines
 
 

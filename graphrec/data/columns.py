@@ -82,7 +82,7 @@ def require_columns(table: Table, names: Iterable[str], section: str) -> None:
 def _nearest(name: str, table: Table, taken: set[str]) -> str | None:
     """The one column that is probably meant by `name`: a known alias first, then a near spelling."""
     plain = {column: re.sub(r"[^a-z0-9]", "", column.lower()) for column in table.columns if column not in taken}
-    aliases = {name.replace("_", ""), *_ALSO_CALLED[name].split()}
+    aliases = {name.replace("_", ""), *_ALSO_CALLED.get(name, "").split()}
     by_alias = [column for column in plain if plain[column] in aliases]
     if by_alias:
         return by_alias[0]

@@ -1,19 +1,15 @@
 """`dataset.yaml`: how a folder's files map to items and interactions, so that none has to be rewritten."""
 
-from pathlib import PurePosixPath
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, FiniteFloat, Tag, field_validator, model_validator
+from pydantic import Discriminator, Field, FiniteFloat, Tag, field_validator, model_validator
 
-ITEM_COLUMNS = ("item_id", "title", "description", "image", "site")
+from graphrec.data.privacy.settings import ConsentSettings, PrivacySettings, Scope
+from graphrec.data.same_as_description import KEY_COLUMNS, SameAsDescription
+from graphrec.data.section import Section, inside_root
+
+ITEM_COLUMNS = ("item_id", "title", "description", "image", "site", *KEY_COLUMNS)
 INTERACTION_COLUMNS = ("user_id", "item_id", "timestamp", "event", "weight", "rating", "site")
-
-
-def _inside(path: str | None) -> str | None:
-    pure = PurePosixPath(path or "")
-    if pure.is_absolute() or ".." in pure.parts:
-        raise ValueError(f"{path!r} leaves the dataset folder; give a path below --root")
-    return path
 
 
 def _known_names(columns: dict[str, str], known: tuple[str, ...]) -> dict[str, str]:
@@ -25,22 +21,19 @@ def _known_names(columns: dict[str, str], known: tuple[str, ...]) -> dict[str, s
     return columns
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class ItemsDescription(_Section):
+class ItemsDescription(Section):
     """Where the items are and what their columns mean."""
 
     file: str | None = None
     """Path below the root; found by its usual name (items.parquet, .csv, .jsonl, .item) where not given."""
-    columns: dict[str, str] = {}
-    """From graphrec's name (item_id, title, description, image, site) to the file's column."""
+    columns: dict[str, str] = Field(default_factory=dict)
+    """From graphrec's name (item_id, title, description, image, site, and the keys product_key, gtin, url, asin) to the
+    file's column."""
     text: tuple[str, ...] | None = None
     """Columns a text encoder reads, in order. Not given: title and description, those that exist."""
     categorical: tuple[str, ...] | None = None
     """Columns with one value out of few. None of the three attribute lists given: guessed, and said so."""
-    multi_valued: dict[str, Annotated[str, Field(min_length=1)]] = {}
+    multi_valued: dict[str, Annotated[str, Field(min_length=1)]] = Field(default_factory=dict)
     """Column → separator of a list of values, such as {genres: "|"}."""
     numeric: tuple[str, ...] = ()
     image_folder: str = "."
@@ -55,7 +48,7 @@ class ItemsDescription(_Section):
     layout: Literal["table", "lines"] = "table"
     """`table`: one row per item, columns by name. `lines`: item id, one space, its text; no header."""
 
-    _paths = field_validator("file", "image_folder")(_inside)
+    _paths = field_validator("file", "image_folder")(inside_root)
 
     @field_validator("columns")
     @classmethod
@@ -83,13 +76,13 @@ class ItemsDescription(_Section):
         return self.categorical is not None or bool(self.multi_valued) or bool(self.numeric)
 
 
-class InteractionsDescription(_Section):
+class InteractionsDescription(Section):
     """What the columns of an interactions (or split) file mean."""
 
     file: str | None = None
-    columns: dict[str, str] = {}
+    columns: dict[str, str] = Field(default_factory=dict)
     """From graphrec's name (user_id, item_id, timestamp, event, weight, rating, site) to the file's column."""
-    events: dict[str, Annotated[FiniteFloat, Field(ge=0)]] = {}
+    events: dict[str, Annotated[FiniteFloat, Field(ge=0)]] = Field(default_factory=dict)
     """Weight of each event type; 0 leaves its rows out (counted), a type not listed is set aside. Empty: all are 1."""
     minimum_rating: FiniteFloat | None = None
     """Rows with a lower rating are left out (counted); rows without a rating stay."""
@@ -99,10 +92,14 @@ class InteractionsDescription(_Section):
     """Put before every item id of this file; the same as in its site's items."""
     user_prefix: str = ""
     """Put before every user id of this file, so that two sites may use the same ids for different people."""
+    pseudonym_scope: Scope | None = None
+    """In place of the scope under `privacy:`, so that nobody can tell who of this file is who in another."""
+    consent: ConsentSettings | None = None
+    """In place of the one under `privacy:`."""
     layout: Literal["table", "sequence"] = "table"
     """`table`: one row per event. `sequence`: one line per user: user id, then item ids, oldest first, with spaces."""
 
-    _paths = field_validator("file")(_inside)
+    _paths = field_validator("file")(inside_root)
 
     @field_validator("columns")
     @classmethod
@@ -110,17 +107,17 @@ class InteractionsDescription(_Section):
         return _known_names(columns, INTERACTION_COLUMNS)
 
 
-class SplitFile(_Section):
+class SplitFile(Section):
     """One fixed split: its interactions and, optionally, the items that may be ranked for it."""
 
     file: str
     candidates: str | None = None
     """A table with an item_id column: the pool. Not given: stated by the evaluator."""
 
-    _paths = field_validator("file", "candidates")(_inside)
+    _paths = field_validator("file", "candidates")(inside_root)
 
 
-class VectorsFile(_Section):
+class VectorsFile(Section):
     """A user's own vectors in place of a modality: .npy with ids beside it, or parquet with columns id, vector."""
 
     file: str
@@ -132,7 +129,7 @@ class VectorsFile(_Section):
     """For image and text: the CLIP that made the vectors, as `--clip` names it. Texts and pictures can then be searched
     for; without it, only items like given ones."""
 
-    _paths = field_validator("file", "ids")(_inside)
+    _paths = field_validator("file", "ids")(inside_root)
 
 
 def _one_or_several(value: object) -> str:
@@ -150,7 +147,7 @@ _InteractionFiles = Annotated[
 ]
 
 
-class DatasetDescription(_Section):
+class DatasetDescription(Section):
     """The whole of `dataset.yaml`. Every path is relative to the root: the folder itself, or --root."""
 
     name: str | None = None
@@ -158,12 +155,16 @@ class DatasetDescription(_Section):
     items: _Items = ItemsDescription()
     """One file, or several (one per site)."""
     interactions: _InteractionFiles = InteractionsDescription()
-    """One file, or several (one per site); column settings also hold for the split files (the first entry's). An empty
-    list: a catalogue alone."""
-    splits: dict[str, SplitFile] = {}
-    """Fixed splits: `train` and at least one of `valid`, `test`, in place of `interactions`."""
-    vectors: dict[str, VectorsFile] = {}
+    """One file, or several (one per site). An empty list: a catalogue alone. Beside `splits`, an entry without a file
+    says what the columns of the split files mean, and one with a file is the log of another site, for training."""
+    splits: dict[str, SplitFile] = Field(default_factory=dict)
+    """Fixed splits: `train` and at least one of `valid`, `test`; of one site where there are several."""
+    vectors: dict[str, VectorsFile] = Field(default_factory=dict)
     """Modality name → own vectors; `image` and `text` take the place of CLIP's, other names stand beside them."""
+    same_as: SameAsDescription | None = None
+    """What says that items of different sites are one product; not given: nothing does."""
+    privacy: PrivacySettings = PrivacySettings()
+    """Pseudonyms in place of user ids, and the column that says who agreed; not given: neither."""
 
     @field_validator("splits", mode="before")
     @classmethod
@@ -179,14 +180,40 @@ class DatasetDescription(_Section):
                 raise ValueError(f"unknown split {name!r}: expected train, valid or test")
         if self.splits and "train" not in self.splits:
             raise ValueError("fixed splits need a train file")
-        if self.splits and any(source.file for source in self.interaction_files):
-            raise ValueError("splits stand in place of interactions: give interactions.file or splits, not both")
+        if self.splits:
+            self._check_beside_splits()
         if not self.item_files:
             raise ValueError("items: expected at least one file")
+        if self.privacy.pseudonyms is None and any(source.pseudonym_scope for source in self.interaction_files):
+            raise ValueError("pseudonym_scope says nothing without privacy: {pseudonyms: ...}")
         for key, files in (("items", self.item_files), ("interactions", self.interaction_files)):
             if len(files) > 1 and not self.splits and any(source.file is None for source in files):
                 raise ValueError(f"{key}: each of several entries needs its file")
         return self
+
+    def _check_beside_splits(self) -> None:
+        """A log beside split files must be of another site, or it may hold what they hold out."""
+        without_file = [source for source in self.interaction_files if source.file is None]
+        if len(without_file) > 1:
+            raise ValueError("interactions: beside splits, one entry without a file describes the split files")
+        for source in self.other_logs:
+            if source.site is None:
+                raise ValueError(
+                    f"splits stand in place of interactions: {source.file} beside them must be the log of another "
+                    'site, and say which ("site: <name>"); or give interactions.file or splits, not both'
+                )
+            if source.site in {split.site for split in without_file}:
+                raise ValueError(f"interactions: {source.file} and the splits are both of site {source.site!r}")
+
+    @property
+    def split_columns(self) -> InteractionsDescription:
+        """What the columns of the split files mean."""
+        return next((source for source in self.interaction_files if source.file is None), InteractionsDescription())
+
+    @property
+    def other_logs(self) -> tuple[InteractionsDescription, ...]:
+        """Beside split files: the logs of other sites."""
+        return tuple(source for source in self.interaction_files if source.file is not None)
 
     @property
     def item_files(self) -> tuple[ItemsDescription, ...]:

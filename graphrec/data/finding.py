@@ -16,7 +16,7 @@ class Sources:
 
     items: tuple[ItemsDescription, ...]
     interactions: tuple[InteractionsDescription, ...]
-    """Training data: the interactions, or the train file of fixed splits."""
+    """Training data: the interactions, or the train file of fixed splits and the logs of other sites."""
     held_out: dict[str, SplitFile]
     """Fixed splits other than train."""
     held_out_columns: InteractionsDescription
@@ -34,10 +34,10 @@ def find_sources(root: Path, description: DatasetDescription) -> Sources:
     )
     splits = description.splits or _found_splits(root, description)
     if splits:
-        columns = description.interaction_files[0] if description.interaction_files else InteractionsDescription()
+        columns = description.split_columns
         train = columns.model_copy(update={"file": splits["train"].file})
         held_out = {name: split for name, split in splits.items() if name != "train"}
-        return Sources(items, (train,), held_out, held_out_columns=columns)
+        return Sources(items, (train, *description.other_logs), held_out, held_out_columns=columns)
     sources = Sources(items, description.interaction_files, {}, InteractionsDescription())
     if len(sources.interactions) == 1 and sources.interactions[0].file is None:
         file = _find(root, "interactions", "*.inter", _SPLITS)

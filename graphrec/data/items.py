@@ -13,6 +13,9 @@ from graphrec.data.attributes import read_attributes
 from graphrec.data.catalogue import Catalogue
 from graphrec.data.columns import require_columns, resolve_columns
 from graphrec.data.description import ITEM_COLUMNS, ItemsDescription
+from graphrec.data.item_rows import ItemRows
+from graphrec.data.product_keys import read_keys
+from graphrec.data.same_as_description import KEY_COLUMNS
 from graphrec.data.set_aside import SetAsideCollector, Sieve, require_rows
 from graphrec.data.tables.reading import read_table
 from graphrec.data.tables.table import Table, factorize, to_objects
@@ -23,7 +26,14 @@ HOLDS_NUL = "the id holds a NUL byte (was the file cut off while it was written?
 
 
 def read_catalogue(root: Path, descriptions: Sequence[ItemsDescription], collector: SetAsideCollector) -> Catalogue:
-    """All item files, one after the other; each description names its `file`.
+    """The catalogue of `read_items`, for those who need not know where each item stood."""
+    return read_items(root, descriptions, collector)[0]
+
+
+def read_items(
+    root: Path, descriptions: Sequence[ItemsDescription], collector: SetAsideCollector
+) -> tuple[Catalogue, ItemRows]:
+    """All item files, one after the other; each description names its `file`. Second: where each item stood.
 
     Rows without an id, and all but the first row of an item, are set aside. A wrong number or an image path that leaves
     the root is reported and counts as missing; its item stays. Raises GraphRecError where a file or a named column is
@@ -33,7 +43,7 @@ def read_catalogue(root: Path, descriptions: Sequence[ItemsDescription], collect
     for description in descriptions:
         table = read_table(root, description.file or "", collector, description.layout)
         require_rows(table, collector)
-        columns = resolve_columns(table, description.columns, ("item_id",), ITEM_COLUMNS[1:], "items", collector)
+        columns = _columns(table, description, collector)
         tables.append(table)
         names.append(columns)
         ids.append(read_ids(table, columns["item_id"], description.item_prefix, collector))
@@ -46,7 +56,7 @@ def read_catalogue(root: Path, descriptions: Sequence[ItemsDescription], collect
     image = np.concatenate([_image(root, t, n, d, collector) for t, n, d in per_file])
     item_ids = np.concatenate([to_objects(id_N) for id_N in ids])
     _warn_of_zeros(item_ids, collector)
-    return Catalogue(
+    catalogue = Catalogue(
         item_ids=item_ids,
         title=np.concatenate([_column(t, n.get("title"), "") for t, n, _ in per_file]),
         text=np.concatenate([_join_text(t, text) for t, text in zip(tables, texts, strict=True)]),
@@ -54,7 +64,32 @@ def read_catalogue(root: Path, descriptions: Sequence[ItemsDescription], collect
         image_root=root if (image != "").any() else None,
         site=np.concatenate([_column(t, n.get("site"), d.site or "") for t, n, d in per_file]),
         attributes=read_attributes(tables, descriptions, used, collector),
+        keys=_keys(tables, names, collector),
     )
+    file_I = np.concatenate([np.full(len(table), table.file, dtype=object) for table in tables])
+    return catalogue, ItemRows(file_I, np.concatenate([table.row_N for table in tables]))
+
+
+def _columns(table: Table, description: ItemsDescription, collector: SetAsideCollector) -> dict[str, str]:
+    """graphrec's name → the file's column; a key may share its column with the id, as an ASIN does."""
+    others = [name for name in ITEM_COLUMNS[1:] if name not in KEY_COLUMNS]
+    columns = resolve_columns(table, description.columns, ("item_id",), others, "items", collector)
+    keys = {name: description.columns.get(name, name) for name in KEY_COLUMNS}
+    return columns | {name: column for name, column in keys.items() if column in table.columns}
+
+
+def _keys(
+    tables: Sequence[Table], names: Sequence[dict[str, str]], collector: SetAsideCollector
+) -> dict[str, np.ndarray]:
+    """Each key that any file has; "" for the items of files without it."""
+    keys = [read_keys(table, columns, collector) for table, columns in zip(tables, names, strict=True)]
+    found = [name for name in KEY_COLUMNS if any(name in one for one in keys)]
+    return {
+        name: np.concatenate(
+            [one.get(name, np.full(len(table), "", dtype=object)) for table, one in zip(tables, keys, strict=True)]
+        )
+        for name in found
+    }
 
 
 def _usable_rows(

@@ -14,8 +14,10 @@ from graphrec.data.description import DatasetDescription, SplitFile
 from graphrec.data.events import Events, concat_events, item_index_of, read_events, without_duplicates
 from graphrec.data.finding import Sources, find_sources
 from graphrec.data.interactions import Interactions
-from graphrec.data.items import read_catalogue
+from graphrec.data.items import read_catalogue, read_items
 from graphrec.data.own_vectors import read_own_vectors
+from graphrec.data.privacy.protection import Protection
+from graphrec.data.same_as_reading import read_same_as
 from graphrec.data.set_aside import SetAsideCollector, Sieve, require_rows
 from graphrec.data.tables.reading import read_table
 from graphrec.data.tables.table import factorize, to_strings
@@ -38,11 +40,18 @@ def load_dataset(path: Path, root: Path | None = None) -> Dataset:
     sources = find_sources(root, description)
     collector = SetAsideCollector()
     _warn_of_near_misses(description, collector)
-    catalogue = read_catalogue(root, sources.items, collector)
-    train = concat_events([read_events(root, source, catalogue, collector) for source in sources.interactions])
+    catalogue, item_rows = read_items(root, sources.items, collector)
+    same_as = read_same_as(root, description.same_as, catalogue, item_rows, collector)
+    train = concat_events(
+        [
+            read_events(root, source, catalogue, collector, protection=Protection.of(description, source))
+            for source in sources.interactions
+        ]
+    )
     train = without_duplicates(train, collector)
     held_out = {
-        name: _read_held_out(root, sources, split, catalogue, collector) for name, split in sources.held_out.items()
+        name: _read_held_out(root, description, sources, split, catalogue, collector)
+        for name, split in sources.held_out.items()
     }
     user_codes, user_ids = _factorize_together([events.user_id_E for events in (train, *held_out.values())])
     site_names = _site_names(catalogue, train)
@@ -66,6 +75,7 @@ def load_dataset(path: Path, root: Path | None = None) -> Dataset:
             )
             for modality, source in description.vectors.items()
         },
+        same_as=same_as,
         set_aside=collector.finish(),
         description=description,
     )
@@ -112,10 +122,16 @@ def _warn_of_near_misses(description: DatasetDescription, collector: SetAsideCol
 
 
 def _read_held_out(
-    root: Path, sources: Sources, split: SplitFile, catalogue: Catalogue, collector: SetAsideCollector
+    root: Path,
+    description: DatasetDescription,
+    sources: Sources,
+    split: SplitFile,
+    catalogue: Catalogue,
+    collector: SetAsideCollector,
 ) -> Events:
-    description = sources.held_out_columns.model_copy(update={"file": split.file})
-    return read_events(root, description, catalogue, collector, is_held_out=True)
+    source = sources.held_out_columns.model_copy(update={"file": split.file})
+    protection = Protection.of(description, source)
+    return read_events(root, source, catalogue, collector, is_held_out=True, protection=protection)
 
 
 def _factorize_together(columns: Sequence[pa.Array]) -> tuple[list[np.ndarray], np.ndarray]:

@@ -9,6 +9,7 @@ import pandas as pd
 from graphrec.data.dataset import Dataset, SetAside, Split, Truth
 from graphrec.data.description import InteractionsDescription
 from graphrec.data.events import read_events
+from graphrec.data.privacy.protection import Protection
 from graphrec.data.set_aside import SetAsideCollector, Sieve, require_rows
 from graphrec.data.tables.reading import read_table
 from graphrec.data.tables.table import to_objects
@@ -19,13 +20,16 @@ def read_truth(train: Dataset, path: Path, candidates_path: Path | None = None) 
     """The split of `train` against a file with columns user_id and item_id, and a pool from a file with item_id.
 
     The file may have the columns of the dataset's own interactions instead, and is read as those are: minimum rating,
-    event types, prefixes. Users that the training data does not know get new indices, so that they can be counted as
-    without history; rows with an unknown item are set aside. Raises GraphRecError where a file or column is missing or
-    no row is usable.
+    event types, prefixes, pseudonyms and consent. Users that the training data does not know get new indices, so that
+    they can be counted as without history; rows with an unknown item are set aside. Raises GraphRecError where a file
+    or column is missing or no row is usable.
     """
     collector = SetAsideCollector()
     description = _like_the_interactions(train).model_copy(update={"file": path.name})
-    events = read_events(path.parent, description, train.catalogue, collector, is_held_out=True, section=None)
+    events = read_events(
+        path.parent, description, train.catalogue, collector, is_held_out=True, section=None,
+        protection=Protection.of(train.description, description),
+    )  # fmt: skip
     user_id_E = to_objects(events.user_id_E)
     new_ids = np.array([one for one in dict.fromkeys(user_id_E) if one not in train.user_id_index], dtype=object)
     user_ids = np.concatenate([train.user_ids, new_ids])
@@ -39,6 +43,8 @@ def read_truth(train: Dataset, path: Path, candidates_path: Path | None = None) 
 
 def _like_the_interactions(train: Dataset) -> InteractionsDescription:
     """What is said of the interactions files, where it is the same of all of them."""
+    if train.description.splits:
+        return train.description.split_columns.model_copy(update={"site": None, "layout": "table"})
     own = {"file": None, "site": None, "layout": "table"}
     said = [source.model_copy(update=own) for source in train.description.interaction_files]
     return said[0] if said and all(one == said[0] for one in said) else InteractionsDescription()

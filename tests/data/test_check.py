@@ -57,7 +57,7 @@ def test_everything_is_counted(shop):
     assert report.item_degree == {"0": 3, "1-2": 3, "3-5": 0, "6-20": 0, ">20": 0}
     assert report.user_degree == {"0": 1, "1-2": 3, "3-5": 0, "6-20": 0, ">20": 0}
     assert (report.first_event, report.last_event) == ("2024-01-01T00:00:00+00:00", "2024-02-01T00:00:00+00:00")
-    assert [tuple(site.model_dump().values()) for site in report.sites] == [("x", 2, 3, 4), ("y", 4, 1, 1)]
+    assert [tuple(site.model_dump().values()) for site in report.sites] == [("x", 2, 3, 4, 2), ("y", 4, 1, 1, 3)]
     assert report.shared_users == 1
     assert report.titles.items == 5
     assert report.attributes["color"].model_dump() == {"items": 5, "share": 5 / 6}
