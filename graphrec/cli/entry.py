@@ -13,6 +13,7 @@ from graphrec.cli.evaluate import evaluate
 from graphrec.cli.export import export
 from graphrec.cli.recall import recall
 from graphrec.cli.search import search
+from graphrec.cli.sites import sites_app
 from graphrec.cli.train import train
 from graphrec.cli.tune import tune
 from graphrec.disk import why_refused
@@ -29,6 +30,7 @@ for command in (demo, check, encode, train, tune, recall, search):
 app.command("eval")(evaluate)
 app.command()(export)
 app.add_typer(clip_app, name="clip")
+app.add_typer(sites_app, name="sites")
 
 
 def main() -> None:

@@ -13,6 +13,7 @@ import scipy.sparse as sp
 
 from graphrec.data.group_size import suppress_small
 from graphrec.data.interactions import Interactions
+from graphrec.progress import Progress, silent
 
 MOST_ITEMS_PER_USER = 200
 """How many items of one user count, unless told: a bound on what one person can change."""
@@ -38,6 +39,7 @@ class CooccurrenceCounts:
         minimum: int,
         most_items_per_user: int = MOST_ITEMS_PER_USER,
         seed: int = 0,
+        progress: Progress = silent,
     ) -> Self:
         """Count the users of these events, or of this users × items matrix, in which only what is stored matters.
 
@@ -51,7 +53,7 @@ class CooccurrenceCounts:
         some_UN = matrix_UI[:, shown].tocsr()
         items_NU = some_UN.T.tocsr()
         blocks = []
-        for part in _blocks(items_NU, np.diff(some_UN.indptr)):
+        for part in progress(list(_blocks(items_NU, np.diff(some_UN.indptr))), "Counting pairs of items"):
             counts_BN = (items_NU[part] @ some_UN).tocsr()
             blocks.append(suppress_small(counts_BN, counts_BN, minimum))
         counts_NN = sp.vstack(blocks, format="csr") if blocks else sp.csr_matrix((0, 0), dtype=np.int64)

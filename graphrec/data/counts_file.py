@@ -1,6 +1,5 @@
 """Co-occurrence counts as a file: all that a site that keeps its log to itself hands to others."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +11,7 @@ from pydantic import BaseModel, PositiveInt, ValidationError
 
 from graphrec.atomic_file import replacing
 from graphrec.data.cooccurrence import CooccurrenceCounts
+from graphrec.data.site_counts import SiteCounts
 from graphrec.disk import why_not_written
 from graphrec.errors import GraphRecError
 
@@ -25,32 +25,21 @@ class _About(BaseModel, extra="forbid", frozen=True):
     most_items_per_user: PositiveInt
 
 
-@dataclass(frozen=True)
-class SiteCounts:
-    """What one site tells of its log: N items by id, and how many people they have and share."""
-
-    site: str
-    item_ids: np.ndarray
-    """Sorted; those with at least `counts.minimum` users."""
-    counts: CooccurrenceCounts
-
-    def placed(self, id_index: pd.Index) -> CooccurrenceCounts:
-        """The counts by the indices of a catalogue (`Catalogue.id_index`); items that it does not have are left out."""
-        return self.counts.moved(id_index.get_indexer(pd.Index(self.item_ids, dtype=object)), len(id_index))
-
-
-def write_counts(counts: CooccurrenceCounts, item_ids: np.ndarray, site: str, path: Path) -> None:
-    """Write parquet rows (item_id, other_item_id, users), whole or not at all; `item_ids` are those of the indices.
+def write_counts(of_site: SiteCounts, path: Path) -> None:
+    """Write parquet rows (item_id, other_item_id, users), whole or not at all.
 
     Each pair stands once, sorted by id, an item's own users with its id in both columns. Neither a person nor an item
     of fewer people than the minimum is in the file. Raises GraphRecError where the disk refuses.
     """
+    item_ids, counts = of_site.item_ids, of_site.counts
     pairs = sp.triu(counts.counts_II).tocoo()
-    one, other = item_ids[pairs.row].astype(str), item_ids[pairs.col].astype(str)
-    lower, upper = np.where(one <= other, one, other), np.where(one <= other, other, one)
-    order = np.lexsort([upper, lower])
-    columns = [pa.array(lower[order], pa.string()), pa.array(upper[order], pa.string()), pa.array(pairs.data[order])]
-    about = _About(site=site, minimum=counts.minimum, most_items_per_user=counts.most_items_per_user)
+    order = np.lexsort([pairs.col, pairs.row])
+    columns = [
+        pa.array(item_ids[pairs.row[order]], pa.string()),
+        pa.array(item_ids[pairs.col[order]], pa.string()),
+        pa.array(pairs.data[order]),
+    ]
+    about = _About(site=of_site.site, minimum=counts.minimum, most_items_per_user=counts.most_items_per_user)
     table = pa.table(columns, names=list(_COLUMNS)).replace_schema_metadata({_ABOUT: about.model_dump_json()})
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

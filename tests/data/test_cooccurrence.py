@@ -1,6 +1,7 @@
 """What a site tells of its log: against a slow twin, hand-made logs and files that lie."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -10,11 +11,16 @@ import pytest
 import scipy.sparse as sp
 
 from graphrec.data import cooccurrence
+from graphrec.data.catalogue import Attributes, Catalogue
 from graphrec.data.cooccurrence import CooccurrenceCounts
 from graphrec.data.counts_file import read_counts, write_counts
+from graphrec.data.dataset import Dataset
 from graphrec.data.group_size import suppress_small
 from graphrec.data.interactions import Interactions
+from graphrec.data.site_counts import SiteCounts
 from graphrec.errors import GraphRecError
+
+COLUMNS = ("user_index_E", "item_index_E", "weight_E", "timestamp_E", "site_index_E")
 
 
 def events(pairs, num_users, num_items):
@@ -104,13 +110,25 @@ def test_small_groups_leave_tables_and_matrices_by_their_people_not_by_their_cou
 
 
 @pytest.fixture
-def written(tmp_path):
+def dataset():
+    """Two sites over 25 items, whose ids run against their indices; site B has the log of `random_log(3)`."""
     log, _ = random_log(3)
-    counts = CooccurrenceCounts.of(log, 6, most_items_per_user=20)
     item_ids = np.array([f"b{number:02}" for number in reversed(range(25))], dtype=object)
+    none = np.full(25, "", dtype=object)
+    catalogue = Catalogue(item_ids, none, none, none, None, none, Attributes({}, {}, {}))
+    elsewhere = replace(log, site_index_E=np.zeros(len(log), np.int64)).take(np.arange(40))
+    here = replace(log, site_index_E=np.ones(len(log), np.int64))
+    both = {name: np.concatenate([getattr(one, name) for one in (elsewhere, here)]) for name in COLUMNS}
+    user_ids = np.array([f"u{number}" for number in range(60)], dtype=object)
+    return Dataset("two", catalogue, user_ids, ("A", "B"), Interactions(60, 25, **both))
+
+
+@pytest.fixture
+def written(dataset, tmp_path):
     path = tmp_path / "new folder" / "counts.parquet"
-    write_counts(counts, item_ids, "B", path)
-    return counts, item_ids, path
+    write_counts(SiteCounts.of(dataset, "B", 6, most_items_per_user=20), path)
+    counts = CooccurrenceCounts.of(random_log(3)[0], 6, most_items_per_user=20)
+    return counts, dataset.catalogue.item_ids, path
 
 
 def test_counts_come_back_from_their_file_by_id(written):
@@ -129,6 +147,25 @@ def test_counts_are_placed_in_a_larger_catalogue_and_strange_items_left_out(writ
     expected = np.zeros((12, 12))
     expected[1:11, 1:11] = counts.counts_II.toarray()[5:15, 5:15]
     assert (placed.counts_II.toarray() == expected).all()
+
+
+@pytest.mark.parametrize(
+    ("site", "minimum", "message"),
+    [
+        (None, 5, r"has several sites \(it has: A, B\): choose one with --site"),
+        ("C", 5, r"has no site 'C' \(it has: A, B\)"),
+        ("B", 61, "No item has 61 users: the most that one has is"),
+    ],
+)
+def test_what_cannot_be_told_is_one_clear_line(dataset, site, minimum, message):
+    with pytest.raises(GraphRecError, match=message):
+        SiteCounts.of(dataset, site, minimum)
+
+
+def test_a_dataset_without_sites_is_counted_whole(dataset):
+    alone = replace(dataset, site_names=())
+    whole = CooccurrenceCounts.of(dataset.interactions, 7)
+    assert (SiteCounts.of(alone, minimum=7).placed(alone.catalogue.id_index).counts_II != whole.counts_II).nnz == 0
 
 
 def test_the_file_holds_no_cell_below_the_minimum_and_no_person(written):
