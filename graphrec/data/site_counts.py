@@ -42,8 +42,8 @@ class SiteCounts:
         shown = np.flatnonzero(counts.users_of_item)
         if not len(shown):
             raise GraphRecError(
-                f"No item has {minimum} users: the most that one has is {inter.item_degree().max()}. Nothing is told of "
-                "smaller groups; count over a longer time."
+                f"No item has {minimum} users: the most that one has is {inter.item_degree().max()}. Nothing is "
+                "told of smaller groups; count over a longer time."
             )
         shown = shown[np.argsort(dataset.catalogue.item_ids[shown])]
         index_I = np.full(inter.num_items, -1, dtype=np.int64)
