@@ -78,7 +78,7 @@ def _known_keys(model: type[BaseModel], location: list[int | str]) -> list[str]:
         ]
         # An index into a list or a key of a mapping stays with the models that the field can hold.
         models = [inner for annotation in annotations for inner in _models_in(annotation)] or models
-    return list(dict.fromkeys(name for m in models for name in m.model_fields))
+    return list(dict.fromkeys(field.alias or name for m in models for name, field in m.model_fields.items()))
 
 
 def _models_in(annotation: Any) -> list[type[BaseModel]]:

@@ -4,6 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Discriminator, Field, FiniteFloat, Tag, field_validator, model_validator
 
+from graphrec.data.normalise.settings import NormaliseSettings
 from graphrec.data.privacy.settings import ConsentSettings, PrivacySettings, Scope
 from graphrec.data.same_as_description import KEY_COLUMNS, SameAsDescription
 from graphrec.data.section import Section, inside_root
@@ -21,7 +22,7 @@ def _known_names(columns: dict[str, str], known: tuple[str, ...]) -> dict[str, s
     return columns
 
 
-class ItemsDescription(Section):
+class ItemsDescription(NormaliseSettings):
     """Where the items are and what their columns mean."""
 
     file: str | None = None
@@ -76,7 +77,7 @@ class ItemsDescription(Section):
         return self.categorical is not None or bool(self.multi_valued) or bool(self.numeric)
 
 
-class InteractionsDescription(Section):
+class InteractionsDescription(NormaliseSettings):
     """What the columns of an interactions (or split) file mean."""
 
     file: str | None = None

@@ -13,6 +13,7 @@ from graphrec.data.catalogue import Catalogue
 from graphrec.data.columns import resolve_columns
 from graphrec.data.description import INTERACTION_COLUMNS, InteractionsDescription
 from graphrec.data.items import HOLDS_NUL, has_line_break
+from graphrec.data.normalise.apply import normalised
 from graphrec.data.privacy.protection import Protection
 from graphrec.data.set_aside import SetAsideCollector, Sieve, require_rows
 from graphrec.data.tables.reading import read_table
@@ -79,6 +80,7 @@ def read_events(
     table = read_table(root, description.file or "", collector, description.layout)
     require_rows(table, collector, "" if is_held_out else _CATALOGUE_ALONE)
     table = protection.rows(table, collector)
+    table = normalised(table, description, description.columns, {}, None if is_held_out else section, collector)
     required = INTERACTION_COLUMNS[:2] if is_held_out else (*INTERACTION_COLUMNS[:2], *_columns_asked_for(description))
     optional = [name for name in INTERACTION_COLUMNS if name not in required]
     columns = resolve_columns(table, description.columns, required, optional, section, collector)

@@ -14,6 +14,7 @@ from graphrec.data.catalogue import Catalogue
 from graphrec.data.columns import require_columns, resolve_columns
 from graphrec.data.description import ITEM_COLUMNS, ItemsDescription
 from graphrec.data.item_rows import ItemRows
+from graphrec.data.normalise.apply import normalised
 from graphrec.data.product_keys import read_keys
 from graphrec.data.same_as_description import KEY_COLUMNS
 from graphrec.data.set_aside import SetAsideCollector, Sieve, require_rows
@@ -43,6 +44,8 @@ def read_items(
     for description in descriptions:
         table = read_table(root, description.file or "", collector, description.layout)
         require_rows(table, collector)
+        separators = description.multi_valued
+        table = normalised(table, description, description.columns, separators, "items", collector)
         columns = _columns(table, description, collector)
         tables.append(table)
         names.append(columns)
