@@ -28,6 +28,7 @@ from graphrec.progress import Progress, Say, silent, unsaid
 from graphrec.retrieval.embeddings import Embeddings
 from graphrec.retrieval.item_index import ItemIndex
 from graphrec.run_folder import Run, read_run, write_run
+from graphrec.run_without_users import run_without_users
 from graphrec.search.clip_index import ClipIndex
 from graphrec.search.query import Rerank, SearchQuery, Weights
 from graphrec.search.query_encoder import QueryEncoder
@@ -37,8 +38,9 @@ from graphrec.search.searcher import Searcher
 class Recommender:
     """Content vectors for new items, graph vectors for touched ones, one index over both.
 
-    After `fit` or `load`: `train_` (the training data), `features_`, `model_` and `index_`. `cache` is a folder that
-    remembers CLIP vectors by content, so that nothing is encoded twice; without it none is written.
+    After `fit` or `load`: `train_` (the training data), `features_`, `model_`, `index_` and `forgotten_` (see
+    `forget_users`). `cache` is a folder that remembers CLIP vectors by content, so that nothing is encoded twice;
+    without it none is written.
     """
 
     def __init__(
@@ -184,8 +186,7 @@ class Recommender:
 
     def save(self, folder: str | Path) -> Path:
         """Write a run folder, whole or not at all; an earlier run there is replaced, anything else is refused."""
-        run = Run(self.config, self.train_, self.features_, self.model_, self.index_, self.held_out_, self.clip_)
-        write_run(run, Path(folder))
+        write_run(self._run, Path(folder))
         if self._checkpoint is not None:
             remove_checkpoint(*self._checkpoint)
             self._checkpoint = None
@@ -196,6 +197,20 @@ class Recommender:
         """Read a run folder. Raises GraphRecError where it is missing, from a newer version, or a file was changed."""
         run = read_run(Path(folder), resolve_device(device))
         return cls(run.config, device)._hold(run)
+
+    def forget_users(self, user_ids: Sequence[str]) -> Self:
+        """Remove these people, and make everything anew that depended on them but the trained weights.
+
+        What they did leaves the training data and the held-out pairs, rows set aside that name them leave too; degrees,
+        popularity, encodings, head, served vectors and index are made from what remains. Other users move up, so their
+        indices change. The weights still come from a training that saw those who had training data: `forgotten_` counts
+        them, and a saved run says so, until `fit` is called again. To forget them in a folder too, call `save`; see
+        `forgetting.folder.forget_in_folder` for checkpoints and exports.
+
+        Raises GraphRecError where somebody is unknown, or too little is left.
+        """
+        _check_list(user_ids, "user")
+        return self._hold(run_without_users(self._run, user_ids))
 
     @cached_property
     def version(self) -> str:
@@ -224,7 +239,17 @@ class Recommender:
         self.index_: ItemIndex = run.index
         self.held_out_: dict[str, Truth] = run.held_out
         self.clip_: ClipIndex | None = run.clip
+        self.forgotten_ = run.forgotten
+        for name in ("version", "blocks", "graph", "seen", "_searcher"):
+            self.__dict__.pop(name, None)  # made from what was held before
         return self
+
+    @property
+    def _run(self) -> Run:
+        return Run(
+            self.config, self.train_, self.features_, self.model_, self.index_, self.held_out_, self.clip_,
+            self.forgotten_,
+        )  # fmt: skip
 
     @cached_property
     def _searcher(self) -> Searcher:

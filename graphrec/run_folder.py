@@ -33,6 +33,8 @@ from graphrec.retrieval.item_index import ItemIndex
 from graphrec.search.clip_index import ClipIndex
 
 SET_ASIDE = "set_aside.csv"
+CONTAINS_FORGOTTEN = "contains-forgotten"
+"""In the manifest of a run whose weights are older than somebody's wish to be forgotten: the number of such people."""
 _ARRAYS: dict[str, Callable[[GraphModel], np.ndarray]] = {
     "served": lambda model: model.served_ID,
     "content": lambda model: model.content_ID,
@@ -61,6 +63,8 @@ class Run:
     held_out: dict[str, Truth] = field(default_factory=dict)
     clip: ClipIndex | None = None
     """None where no item has a picture or text vector."""
+    forgotten: int = 0
+    """People whose rows left after training: the weights may still hold something of them, until it is done again."""
 
 
 def write_run(run: Run, folder: Path) -> None:
@@ -76,6 +80,7 @@ def write_run(run: Run, folder: Path) -> None:
             "users": interactions.num_users,
             "interactions": len(interactions),
             "dimension": int(run.model.served_ID.shape[1]),
+            **({CONTAINS_FORGOTTEN: run.forgotten} if run.forgotten else {}),
         },
     )
 
@@ -137,7 +142,9 @@ def _read_files(folder: Path, manifest: Manifest, device: str) -> Run:
     index = ItemIndex.load(folder / "recall.faiss", arrays["served"], config.index)
     truths = [folder / name for name in manifest.files if name.startswith("held_out/")]
     held_out = {path.stem: _read_truth(path) for path in sorted(truths)}
-    return Run(config, train, features, model, index, held_out, ClipIndex.load(folder, config.index))
+    clip = ClipIndex.load(folder, config.index)
+    forgotten = int(manifest.about.get(CONTAINS_FORGOTTEN, 0))
+    return Run(config, train, features, model, index, held_out, clip, forgotten)
 
 
 def _write_files(run: Run, folder: Path) -> None:
