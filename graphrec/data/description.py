@@ -1,5 +1,6 @@
 """`dataset.yaml`: how a folder's files map to items and interactions, so that none has to be rewritten."""
 
+import re
 from typing import Annotated, Literal, Self
 
 from pydantic import Discriminator, Field, FiniteFloat, Tag, field_validator, model_validator
@@ -8,8 +9,12 @@ from graphrec.data.normalise.settings import NormaliseSettings
 from graphrec.data.privacy.settings import ConsentSettings, PrivacySettings, Scope
 from graphrec.data.same_as_description import KEY_COLUMNS, SameAsDescription
 from graphrec.data.section import Section, inside_root
+from graphrec.data.sites.format_name import FormatName
+from graphrec.data.table_format import TableFormat
 
 ITEM_COLUMNS = ("item_id", "title", "description", "image", "site", *KEY_COLUMNS)
+ITEM_ID = re.compile(r"\{item_id(?:\[:([1-9])\])?\}")
+"""In `image_name`: the id, or its first letters."""
 INTERACTION_COLUMNS = ("user_id", "item_id", "timestamp", "event", "weight", "rating", "site")
 
 
@@ -22,7 +27,7 @@ def _known_names(columns: dict[str, str], known: tuple[str, ...]) -> dict[str, s
     return columns
 
 
-class ItemsDescription(NormaliseSettings):
+class ItemsDescription(NormaliseSettings, TableFormat):
     """Where the items are and what their columns mean."""
 
     file: str | None = None
@@ -40,14 +45,16 @@ class ItemsDescription(NormaliseSettings):
     image_folder: str = "."
     """Folder below the root that the image column's paths start from."""
     image_name: str | None = None
-    """For a file without an image column: what an item's picture is called in `image_folder`, such as `{item_id}.jpg`.
-    An item without such a file has no picture."""
+    """For a file without an image column: what an item's picture is called in `image_folder`, such as `{item_id}.jpg`
+    (or `{item_id[:3]}/{item_id}.jpg`: folders by first letters). An item without such a file has no picture."""
     site: str | None = None
     """The site that all items come from, where the file has no such column."""
     item_prefix: str = ""
     """Put before every item id of this file, so that two sites may use the same ids for different items."""
-    layout: Literal["table", "lines"] = "table"
-    """`table`: one row per item, columns by name. `lines`: item id, one space, its text; no header."""
+    layout: Literal["table", "lines", "log", "u.item", "json-ld"] = "table"
+    """`table`: one row per item, columns by name. `lines`: item id, one space, its text; no header. `log`: rows of
+    interactions, of which every item counts once. `u.item`: as in MovieLens-100k. `json-ld`: schema.org Products, in
+    one file or a folder of pages."""
 
     _paths = field_validator("file", "image_folder")(inside_root)
 
@@ -59,7 +66,7 @@ class ItemsDescription(NormaliseSettings):
     @field_validator("image_name")
     @classmethod
     def _image_name(cls, name: str | None) -> str | None:
-        if name is not None and "{item_id}" not in name:
+        if name is not None and not ITEM_ID.search(name):
             raise ValueError(f"expected a file name with {{item_id}} in it, got {name!r}")
         return name
 
@@ -77,7 +84,7 @@ class ItemsDescription(NormaliseSettings):
         return self.categorical is not None or bool(self.multi_valued) or bool(self.numeric)
 
 
-class InteractionsDescription(NormaliseSettings):
+class InteractionsDescription(NormaliseSettings, TableFormat):
     """What the columns of an interactions (or split) file mean."""
 
     file: str | None = None
@@ -151,6 +158,9 @@ _InteractionFiles = Annotated[
 class DatasetDescription(Section):
     """The whole of `dataset.yaml`. Every path is relative to the root: the folder itself, or --root."""
 
+    format: FormatName | None = None
+    """How the folder is laid out, as others publish it; not given: told by its files. What is said beside it about
+    `items` and `interactions` counts for every file of the format."""
     name: str | None = None
     licence: str | None = None
     items: _Items = ItemsDescription()

@@ -77,7 +77,7 @@ def read_events(
     GraphRecError where the file or a column is missing, or no row can be used.
     """
     protection.keep_values_out(description.file or "", collector)
-    table = read_table(root, description.file or "", collector, description.layout)
+    table = read_table(root, description.file or "", collector, description.layout, description)
     require_rows(table, collector, "" if is_held_out else _CATALOGUE_ALONE)
     table = protection.rows(table, collector)
     table = normalised(table, description, description.columns, {}, None if is_held_out else section, collector)

@@ -55,8 +55,8 @@ def _find_items(root: Path) -> str:
     file = _find(root, "items", "*.item")
     if file is None:
         raise GraphRecError(
-            f"No items in {root}: expected items.parquet, .csv, .tsv or .jsonl, or a RecBole *.item; "
-            f"{_folder_has(root)}. "
+            f"No items in {root}: expected items.parquet, .csv, .tsv or .jsonl, or a RecBole *.item, or files as "
+            f"MovieLens, Amazon Reviews 2023, XMarket, H&M or schema.org have them; {_folder_has(root)}. "
             'Name yours in dataset.yaml ("items: {file: <name>}").'
         )
     return file

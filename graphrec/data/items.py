@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from graphrec.data.attributes import read_attributes
 from graphrec.data.catalogue import Catalogue
 from graphrec.data.columns import require_columns, resolve_columns
-from graphrec.data.description import ITEM_COLUMNS, ItemsDescription
+from graphrec.data.description import ITEM_COLUMNS, ITEM_ID, ItemsDescription
 from graphrec.data.item_rows import ItemRows
 from graphrec.data.normalise.apply import normalised
 from graphrec.data.product_keys import read_keys
@@ -42,11 +42,14 @@ def read_items(
     """
     tables, ids, names = [], [], []
     for description in descriptions:
-        table = read_table(root, description.file or "", collector, description.layout)
+        table = read_table(root, description.file or "", collector, description.layout, description)
         require_rows(table, collector)
         separators = description.multi_valued
         table = normalised(table, description, description.columns, separators, "items", collector)
         columns = _columns(table, description, collector)
+        if description.layout == "log":
+            code_N, _ = factorize(table.columns[columns["item_id"]])
+            table = table.take(~pd.Series(code_N).duplicated().to_numpy())
         tables.append(table)
         names.append(columns)
         ids.append(read_ids(table, columns["item_id"], description.item_prefix, collector))
@@ -175,8 +178,12 @@ def _image(
 def _named_after_ids(root: Path, id_I: np.ndarray, description: ItemsDescription) -> np.ndarray:
     """Paths below the root of the pictures that are named after their item and exist, "" for the others."""
     name = description.image_name or ""
-    path_I = [_path_below_root(description.image_folder, name.replace("{item_id}", item_id)) for item_id in id_I]
+    path_I = [_path_below_root(description.image_folder, _filled_in(name, item_id)) for item_id in id_I]
     return np.array([path if path and (root / path).is_file() else "" for path in path_I], dtype=object)
+
+
+def _filled_in(name: str, item_id: str) -> str:
+    return ITEM_ID.sub(lambda found: item_id[: int(found[1] or len(item_id))], name)
 
 
 def _path_below_root(folder: str, image: str) -> str | None:

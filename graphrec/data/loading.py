@@ -19,6 +19,7 @@ from graphrec.data.own_vectors import read_own_vectors
 from graphrec.data.privacy.protection import Protection
 from graphrec.data.same_as_reading import read_same_as
 from graphrec.data.set_aside import SetAsideCollector, Sieve, require_rows
+from graphrec.data.sites.recognise import in_format, recognise
 from graphrec.data.tables.reading import read_table
 from graphrec.data.tables.table import factorize, to_strings
 from graphrec.data.values import read_ids
@@ -40,6 +41,7 @@ def load_dataset(path: Path, root: Path | None = None) -> Dataset:
     sources = find_sources(root, description)
     collector = SetAsideCollector()
     _warn_of_near_misses(description, collector)
+    _note_format(description, collector)
     catalogue, item_rows = read_items(root, sources.items, collector)
     same_as = read_same_as(root, description.same_as, catalogue, item_rows, collector)
     train = concat_events(
@@ -99,8 +101,8 @@ def locate(path: Path, root: Path | None = None) -> tuple[DatasetDescription, Pa
         )
     if path.is_dir():
         found = next((path / name for name in _YAML_NAMES if (path / name).is_file()), None)
-        description = DatasetDescription() if found is None else read_description(found)
         root = root or path
+        description = _described_by_files(root) if found is None else in_format(read_description(found), root)
         return description, root, root.resolve().name
     if not path.is_file():
         raise GraphRecError(f"{path} does not exist; give a dataset folder or a dataset.yaml.")
@@ -109,7 +111,25 @@ def locate(path: Path, root: Path | None = None) -> tuple[DatasetDescription, Pa
             f"{path} is not a folder and not a .yaml file; give the folder that holds it, or a dataset.yaml."
         )
     root = root or path.parent
-    return read_description(path), root, root.resolve().name if path.name in _YAML_NAMES else path.stem
+    description = in_format(read_description(path), root)
+    return description, root, root.resolve().name if path.name in _YAML_NAMES else path.stem
+
+
+def _described_by_files(root: Path) -> DatasetDescription:
+    """Files with the usual names, or a format that others publish."""
+    has_items = any(path.name.split(".")[0] == "items" for path in root.iterdir() if path.is_file())
+    return DatasetDescription() if has_items else recognise(root) or DatasetDescription()
+
+
+def _note_format(description: DatasetDescription, collector: SetAsideCollector) -> None:
+    if description.format is None:
+        return
+    liked = {source.minimum_rating for source in description.interaction_files} - {None}
+    ratings = f"; ratings from {liked.pop():g} on count as liking" if len(liked) == 1 else ""
+    collector.note(
+        f'the folder is read as {description.format}{ratings}; a dataset.yaml with "format: {description.format}" can '
+        "say otherwise"
+    )
 
 
 def _warn_of_near_misses(description: DatasetDescription, collector: SetAsideCollector) -> None:

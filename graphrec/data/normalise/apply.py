@@ -6,7 +6,7 @@ from dataclasses import replace
 import pyarrow as pa
 
 from graphrec.data.columns import require_columns
-from graphrec.data.normalise.currency import in_currency
+from graphrec.data.normalise.currency import in_currency, warn_of_several_currencies
 from graphrec.data.normalise.extraction import extracted
 from graphrec.data.normalise.settings import NormaliseSettings
 from graphrec.data.normalise.units import in_unit
@@ -51,6 +51,7 @@ def normalised(
             code = None if money.code_column is None else _present(table, money.code_column, columns, section)
             if code != []:
                 table = _with(table, column, in_currency(table, column, code[0] if code else None, money, collector))
+    warn_of_several_currencies(table, settings, collector)
     return table
 
 

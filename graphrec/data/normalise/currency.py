@@ -4,12 +4,13 @@ import numpy as np
 import pyarrow as pa
 
 from graphrec.data.normalise.numbers import split_number
-from graphrec.data.normalise.settings import CurrencyConversion
+from graphrec.data.normalise.settings import CurrencyConversion, NormaliseSettings
 from graphrec.data.set_aside import SetAsideCollector
 from graphrec.data.tables.table import Table, factorize, to_strings
 
 _MISSING = "the price counts as missing, the row stays"
 _NO_PRICE = f"not one price such as 12.99; {_MISSING}"
+_CODE_COLUMNS = ("price_currency", "currency", "currency_code")
 _SYMBOLS = {
     "$": ("AUD", "CAD", "HKD", "MXN", "NZD", "SGD", "TWD", "USD"),
     "€": ("EUR",),
@@ -48,6 +49,21 @@ def in_currency(
     _report_unknown(table, code_column or column, code_N, is_usable_N & np.isnan(rate_N), conversion, collector)
     value_N = np.where(is_usable_N, number_N * rate_N, np.nan)
     return to_strings(np.array(["" if np.isnan(value) else repr(float(value)) for value in value_N], dtype=object))
+
+
+def warn_of_several_currencies(table: Table, settings: NormaliseSettings, collector: SetAsideCollector) -> None:
+    """Say where a file names several currencies and nobody said what they are worth."""
+    column = next((name for name in _CODE_COLUMNS if name in table.columns), None)
+    if column is None or settings.currency or "price" not in table.columns:
+        return
+    _, codes = factorize(table.text(column))
+    named = sorted(code for code in codes if code)
+    if len(named) > 1:
+        setting = f"currency: {{price: {{code_column: {column}, to: {named[0]}, rates: {{...}}}}}}"
+        collector.warn(
+            f"{table.file}: prices in several currencies ({', '.join(named[:5])}) count as plain numbers; add "
+            f'"{setting}" under items: in dataset.yaml.'
+        )
 
 
 def _agrees(around: str, code: str) -> bool:

@@ -42,24 +42,27 @@ def mapped(
                 kept.append(value)
         new.append((separator or "").join(kept))
     where = f"{table.file}, column {column!r}"
-    _report_unmapped(where, unmapped, keep_unmapped, collector)
+    is_drop_list = all(value is None for value in ours.values())  # it names what to leave out, not what there is
+    _report_unmapped(where, unmapped, keep_unmapped, is_drop_list, collector)
     if keep_unmapped:
         _report_collisions(where, unmapped, ours, collector)
     idle = [name for name in ours if name not in seen]
-    if idle:
+    if idle and not is_drop_list:
         collector.note(f"{where}: {len(idle)} names in its value map occur in no row, such as {idle[0]!r}")
     return to_strings(np.array(new, dtype=object)[code_N])
 
 
-def _report_unmapped(where: str, unmapped: Counter[str], is_kept: bool, collector: SetAsideCollector) -> None:
+def _report_unmapped(
+    where: str, unmapped: Counter[str], is_kept: bool, is_drop_list: bool, collector: SetAsideCollector
+) -> None:
     if not unmapped:
         return
     examples = ", ".join(f"{value!r} ({count} rows)" for value, count in unmapped.most_common(_SHOWN))
     more = ", ..." if len(unmapped) > _SHOWN else ""
     line = f"{where}: {len(unmapped)} values are not in its value map"
-    if is_kept:
+    if is_kept and not is_drop_list:
         collector.note(f"{line} and stay as they are: {examples}{more}")
-    else:
+    elif not is_kept:
         collector.warn(f"{line} and count as missing: {examples}{more}; add them under values: in dataset.yaml.")
 
 

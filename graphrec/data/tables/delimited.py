@@ -38,6 +38,14 @@ def read_delimited(data: bytes, file: str, collector: SetAsideCollector, separat
     return _table(dict(zip(header, columns, strict=True)), row_N, file, collector)
 
 
+def read_unquoted(data: bytes, file: str, collector: SetAsideCollector, separator: str) -> Table:
+    """A table with a header in which a quotation mark is a letter like any other."""
+    header, _ = _header(data, file, separator, has_quotes=False)
+    check_header(header, file)
+    columns, row_N = _parse(data, len(header), file, separator, False, collector)
+    return _table(dict(zip(header, columns, strict=True)), row_N, file, collector)
+
+
 def read_atomic(data: bytes, file: str, collector: SetAsideCollector) -> Table:
     """A RecBole atomic file: tab-separated, no quoting, a header of `name:type`.
 

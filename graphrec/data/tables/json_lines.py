@@ -1,4 +1,4 @@
-"""JSON lines: one object per line."""
+"""JSON lines: one object per line; and a JSON file that is one list of objects."""
 
 import json
 from typing import Any
@@ -7,12 +7,14 @@ import numpy as np
 
 from graphrec.data.set_aside import SetAsideCollector
 from graphrec.data.tables.table import LIST_SEPARATOR, Table, to_strings
+from graphrec.errors import GraphRecError
+
+# Numbers stay as written: an id of twenty digits must not pass through a float.
+_DECODER = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=str)
 
 
 def read_json_lines(data: bytes, file: str, collector: SetAsideCollector) -> Table:
     """Columns are the union of all keys; numbers keep the digits that the file has; bad lines are set aside."""
-    # Numbers stay as written: an id of twenty digits must not pass through a float.
-    decoder = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=str)
     rows: list[dict[str, Any]] = []
     numbers: list[int] = []
     lines = data.removeprefix(b"\xef\xbb\xbf").split(b"\n")
@@ -20,7 +22,7 @@ def read_json_lines(data: bytes, file: str, collector: SetAsideCollector) -> Tab
         if not line.strip():
             continue
         try:
-            row = decoder.decode(line.decode("utf-8").strip())
+            row = _DECODER.decode(line.decode("utf-8").strip())
         except (ValueError, RecursionError):
             row = None
         if isinstance(row, dict):
@@ -28,11 +30,32 @@ def read_json_lines(data: bytes, file: str, collector: SetAsideCollector) -> Tab
             numbers.append(number)
         else:
             collector.add(file, [number], "", [line[:200].decode("utf-8", "replace")], "not a JSON object")
+    return table_of_objects(rows, np.array(numbers, dtype=np.int64), file)
+
+
+def read_json(data: bytes, file: str, collector: SetAsideCollector) -> Table:
+    """A list of objects, numbered from 1, or JSON lines under another name. What is no object is set aside."""
+    if not data.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"["):
+        return read_json_lines(data, file, collector)
+    try:
+        objects = _DECODER.decode(data.decode("utf-8-sig").strip())
+    except (ValueError, RecursionError) as error:
+        raise GraphRecError(f"{file}: not readable as a list of JSON objects: {str(error).splitlines()[0]}.") from None
+    numbers = [number for number, row in enumerate(objects, start=1) if isinstance(row, dict)]
+    for number, row in enumerate(objects, start=1):
+        if not isinstance(row, dict):
+            collector.add(file, [number], "", [str(row)[:200]], "not a JSON object")
+    rows = [row for row in objects if isinstance(row, dict)]
+    return table_of_objects(rows, np.array(numbers, dtype=np.int64), file)
+
+
+def table_of_objects(rows: list[dict[str, Any]], row_N: np.ndarray, file: str) -> Table:
+    """Columns are the union of all keys; a list becomes its values, joined by the list separator."""
     names = list(dict.fromkeys(key for row in rows for key in row))
     columns = {name: [row.get(name) for row in rows] for name in names}
     lists = {name: LIST_SEPARATOR for name in names if any(isinstance(value, list) for value in columns[name])}
     strings = {name: to_strings([_as_string(value) for value in column]) for name, column in columns.items()}
-    return Table(file, np.array(numbers, dtype=np.int64), strings, lists)
+    return Table(file, row_N, strings, lists)
 
 
 def _as_string(value: Any) -> str:

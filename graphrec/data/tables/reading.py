@@ -7,10 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from graphrec.data.set_aside import SetAsideCollector
+from graphrec.data.table_format import TableFormat
 from graphrec.data.tables.delimited import read_atomic, read_delimited
-from graphrec.data.tables.json_lines import read_json_lines
+from graphrec.data.tables.json_ld import read_json_ld
+from graphrec.data.tables.json_lines import read_json, read_json_lines
 from graphrec.data.tables.lines import read_lines, read_sequences
+from graphrec.data.tables.movielens import read_u_item
 from graphrec.data.tables.parquet import read_parquet
+from graphrec.data.tables.plain import read_plain
 from graphrec.data.tables.table import Table
 from graphrec.errors import GraphRecError
 
@@ -26,26 +30,49 @@ READERS: dict[str, Reader] = {
     ".csv": read_delimited,
     ".tsv": _read_tsv,
     ".jsonl": read_json_lines,
+    ".json": read_json,
     ".item": read_atomic,
     ".inter": read_atomic,
 }
 """By suffix; text files may be compressed (`.csv.gz`)."""
 
-LAYOUTS: dict[str, Reader] = {"lines": read_lines, "sequence": read_sequences}
+LAYOUTS: dict[str, Reader] = {"lines": read_lines, "sequence": read_sequences, "u.item": read_u_item}
+
+_BY_NAME = TableFormat()
 
 
-def read_table(root: Path, file: str, collector: SetAsideCollector, layout: str = "table") -> Table:
+def read_table(
+    root: Path, file: str, collector: SetAsideCollector, layout: str = "table", format: TableFormat = _BY_NAME
+) -> Table:
     """Read `root/file` as strings: ids keep their leading zeros. Rows that cannot be read go to `collector`.
 
     Raises GraphRecError where the file is missing, of no known type, or not readable as what its name says.
     """
+    if layout == "json-ld":
+        return read_json_ld(root, file, collector)
     suffix = Path(file.removesuffix(".gz")).suffix.lower()
-    reader = READERS.get(suffix) if layout == "table" else LAYOUTS[layout]
-    if reader is None:
+    if layout not in LAYOUTS and not format.is_plain and suffix not in READERS:
         raise GraphRecError(
-            f"{file}: unknown file type {suffix or '(none)'!r}; expected {', '.join(READERS)} (text also as .gz)."
+            f"{file}: unknown file type {suffix or '(none)'!r}; expected {', '.join(READERS)} (text also as .gz), or "
+            "say how it is written (delimiter: and header: in dataset.yaml)."
         )
-    return reader(_read_bytes(root, file), file, collector)
+    data = _as_utf8(_read_bytes(root, file), file, format.encoding)
+    if layout in LAYOUTS:
+        return LAYOUTS[layout](data, file, collector)
+    if format.is_plain:
+        return read_plain(data, file, collector, format.delimiter or ",", format.header)
+    return READERS[suffix](data, file, collector)
+
+
+def _as_utf8(data: bytes, file: str, encoding: str) -> bytes:
+    if encoding == "utf-8":
+        return data
+    try:
+        return data.decode(encoding).encode()
+    except UnicodeDecodeError as error:
+        raise GraphRecError(
+            f"{file}: cannot be read as {encoding} text: {error.reason} at byte {error.start}."
+        ) from None
 
 
 def _read_bytes(root: Path, file: str) -> bytes:

@@ -1,0 +1,1 @@
+"""Folders as others publish them, each recognised by its files and described as `dataset.yaml` would."""
