@@ -10,6 +10,7 @@ from graphrec.data.privacy.settings import ConsentSettings, PrivacySettings, Sco
 from graphrec.data.same_as_description import KEY_COLUMNS, SameAsDescription
 from graphrec.data.section import Section, inside_root
 from graphrec.data.sites.format_name import FormatName
+from graphrec.data.sites.site_folder import SiteFolder, SiteName
 from graphrec.data.table_format import TableFormat
 
 ITEM_COLUMNS = ("item_id", "title", "description", "image", "site", *KEY_COLUMNS)
@@ -161,6 +162,8 @@ class DatasetDescription(Section):
     format: FormatName | None = None
     """How the folder is laid out, as others publish it; not given: told by its files. What is said beside it about
     `items` and `interactions` counts for every file of the format."""
+    sites: dict[SiteName, SiteFolder] = Field(default_factory=dict)
+    """In place of items, interactions, splits and vectors: a folder per site, each described by itself."""
     name: str | None = None
     licence: str | None = None
     items: _Items = ItemsDescription()
@@ -186,6 +189,11 @@ class DatasetDescription(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
+        beside = self.model_fields_set & {"format", "items", "interactions", "splits", "vectors"}
+        if self.sites and beside:
+            raise ValueError(
+                f"sites stand in place of {', '.join(sorted(beside))}; say those in each site's description"
+            )
         for name in self.splits:
             if name not in ("train", "valid", "test"):
                 raise ValueError(f"unknown split {name!r}: expected train, valid or test")

@@ -6,7 +6,7 @@ from graphrec.data.dataset import Dataset
 
 
 def fingerprint(dataset: Dataset) -> str:
-    """sha256 over item ids, user ids and every column of the interactions, as hex."""
+    """sha256 over item ids, user ids, every column of the interactions and the links between sites, as hex."""
     digest = hashlib.sha256()
     for ids in (dataset.catalogue.item_ids, dataset.user_ids):
         for one in ids:
@@ -15,4 +15,7 @@ def fingerprint(dataset: Dataset) -> str:
     events = dataset.interactions
     for column in (events.user_index_E, events.item_index_E, events.weight_E, events.timestamp_E, events.site_index_E):
         digest.update(column.tobytes())
+    if len(dataset.same_as):  # none leaves the fingerprint as it was before there were links
+        for column in (dataset.same_as.left_P, dataset.same_as.right_P, dataset.same_as.weight_P):
+            digest.update(column.tobytes())
     return digest.hexdigest()

@@ -9,17 +9,16 @@ import pyarrow as pa
 
 from graphrec.data.catalogue import Catalogue
 from graphrec.data.dataset import Dataset, Truth
-from graphrec.data.dataset_yaml import read_description
 from graphrec.data.description import DatasetDescription, SplitFile
 from graphrec.data.events import Events, concat_events, item_index_of, read_events, without_duplicates
 from graphrec.data.finding import Sources, find_sources
 from graphrec.data.interactions import Interactions
 from graphrec.data.items import read_catalogue, read_items
+from graphrec.data.locating import locate
 from graphrec.data.own_vectors import read_own_vectors
 from graphrec.data.privacy.protection import Protection
 from graphrec.data.same_as_reading import read_same_as
 from graphrec.data.set_aside import SetAsideCollector, Sieve, require_rows
-from graphrec.data.sites.recognise import in_format, recognise
 from graphrec.data.tables.reading import read_table
 from graphrec.data.tables.table import factorize, to_strings
 from graphrec.data.values import read_ids
@@ -27,7 +26,6 @@ from graphrec.errors import GraphRecError
 
 _REPLACEABLE = ("image", "text")
 """Modalities that a user's own vectors take the place of."""
-_YAML_NAMES = ("dataset.yaml", "dataset.yml")
 
 
 def load_dataset(path: Path, root: Path | None = None) -> Dataset:
@@ -88,37 +86,6 @@ def load_catalogue(path: Path, root: Path | None, collector: SetAsideCollector) 
     description, root, _ = locate(path, root)
     sources = find_sources(root, description.model_copy(update={"interactions": (), "splits": {}}))
     return read_catalogue(root, sources.items, collector)
-
-
-def locate(path: Path, root: Path | None = None) -> tuple[DatasetDescription, Path, str]:
-    """(description, root, default name) of a dataset folder or a dataset.yaml.
-
-    Raises GraphRecError where either does not exist.
-    """
-    if root is not None and not root.is_dir():
-        raise GraphRecError(
-            f"{root} is not a folder; give --root the folder that the paths in dataset.yaml start from."
-        )
-    if path.is_dir():
-        found = next((path / name for name in _YAML_NAMES if (path / name).is_file()), None)
-        root = root or path
-        description = _described_by_files(root) if found is None else in_format(read_description(found), root)
-        return description, root, root.resolve().name
-    if not path.is_file():
-        raise GraphRecError(f"{path} does not exist; give a dataset folder or a dataset.yaml.")
-    if path.suffix.lower() not in (".yaml", ".yml"):
-        raise GraphRecError(
-            f"{path} is not a folder and not a .yaml file; give the folder that holds it, or a dataset.yaml."
-        )
-    root = root or path.parent
-    description = in_format(read_description(path), root)
-    return description, root, root.resolve().name if path.name in _YAML_NAMES else path.stem
-
-
-def _described_by_files(root: Path) -> DatasetDescription:
-    """Files with the usual names, or a format that others publish."""
-    has_items = any(path.name.split(".")[0] == "items" for path in root.iterdir() if path.is_file())
-    return DatasetDescription() if has_items else recognise(root) or DatasetDescription()
 
 
 def _note_format(description: DatasetDescription, collector: SetAsideCollector) -> None:

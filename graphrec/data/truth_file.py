@@ -11,6 +11,7 @@ from graphrec.data.description import InteractionsDescription
 from graphrec.data.events import read_events
 from graphrec.data.privacy.protection import Protection
 from graphrec.data.set_aside import SetAsideCollector, Sieve, require_rows
+from graphrec.data.table_format import TableFormat
 from graphrec.data.tables.reading import read_table
 from graphrec.data.tables.table import to_objects
 from graphrec.errors import GraphRecError
@@ -43,9 +44,10 @@ def read_truth(train: Dataset, path: Path, candidates_path: Path | None = None) 
 
 def _like_the_interactions(train: Dataset) -> InteractionsDescription:
     """What is said of the interactions files, where it is the same of all of them."""
+    written = {"layout": "table", **{name: getattr(TableFormat(), name) for name in TableFormat.model_fields}}
+    own = {"file": None, "site": None, **written}  # of one file, and not of what its columns mean
     if train.description.splits:
-        return train.description.split_columns.model_copy(update={"site": None, "layout": "table"})
-    own = {"file": None, "site": None, "layout": "table"}
+        return train.description.split_columns.model_copy(update=own)
     said = [source.model_copy(update=own) for source in train.description.interaction_files]
     return said[0] if said and all(one == said[0] for one in said) else InteractionsDescription()
 

@@ -1,5 +1,6 @@
 """What links items across sites, and what is reported and links nothing. Worlds small enough to count by hand."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from graphrec.data.check import check
 from graphrec.data.dataset import Dataset
+from graphrec.data.fingerprint import fingerprint
 from graphrec.errors import GraphRecError
 
 REAL = Path(__file__).resolve().parents[3] / "shared" / "data"
@@ -59,6 +61,11 @@ def test_items_that_share_a_key_are_linked_across_sites(tmp_path):
     assert links(shop(tmp_path, "same_as: {keys: [gtin]}")) == {"n1 s1": 1, "n2 s2": 1}
     both = links(shop(tmp_path, "same_as: {keys: [gtin, product_key]}"))
     assert both == {"n1 s1": 1, "n2 s2": 1, "n2 e1": 1, "s2 e1": 1, "n3 e2": 1}
+
+
+def test_links_tell_two_training_sets_apart(tmp_path):
+    without, with_links = shop(tmp_path, ""), shop(tmp_path, "same_as: {keys: [gtin]}")
+    assert fingerprint(without) == fingerprint(replace(with_links, same_as=without.same_as)) != fingerprint(with_links)
 
 
 def test_a_key_at_two_items_of_one_site_links_nothing(tmp_path):

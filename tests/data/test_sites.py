@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from graphrec.data.dataset import Dataset
+from graphrec.data.truth_file import read_truth
 from graphrec.errors import GraphRecError
 
 
@@ -91,6 +92,13 @@ def test_a_broken_line_of_a_dat_file_is_set_aside_with_its_number(tmp_path):
     assert events(dataset) == [*LIKED, ("3", "7")]
     ((file, row, reason),) = dataset.set_aside.rows[["file", "row", "reason"]].itertuples(index=False)
     assert (file, row, reason) == ("ratings.dat", 4, "expected 4 fields, found 3")
+
+
+def test_a_truth_file_for_a_foreign_format_is_a_plain_table(tmp_path):
+    dataset = Dataset.load(movielens_dat(tmp_path))
+    write(tmp_path, later__csv="user_id,item_id,rating\n1,9,5\n2,7,1\n")
+    split, _ = read_truth(dataset, tmp_path / "later.csv")
+    assert (split.truth.user_index_P.tolist(), split.truth.item_index_P.tolist()) == ([0], [1])
 
 
 def test_what_dataset_yaml_says_counts_more_than_the_format(tmp_path):
