@@ -10,7 +10,7 @@ Encoding = Literal["utf-8", "latin-1", "cp1252"]
 
 
 class TableFormat(Section):
-    """For tables without quotation marks that no suffix describes, such as MovieLens' `ratings.dat`."""
+    """What `ratings.dat` does not say of itself, and what of a file need not be read."""
 
     delimiter: Annotated[str, Field(min_length=1, max_length=8)] | None = None
     """What stands between the fields, such as "::"; given, no quotation mark has a meaning."""
@@ -18,6 +18,8 @@ class TableFormat(Section):
     """Names of the columns, for a file whose first line is data already."""
     encoding: Encoding = "utf-8"
     """How the file's letters are written."""
+    skip: tuple[str, ...] = ()
+    """Columns that are not read, such as long texts in a log."""
 
     @property
     def is_plain(self) -> bool:

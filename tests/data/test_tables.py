@@ -1,5 +1,6 @@
 """Files as tables of strings, and columns as times and numbers."""
 
+import json
 from datetime import UTC, datetime
 
 import numpy as np
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphrec.data.set_aside import SetAsideCollector
+from graphrec.data.table_format import TableFormat
 from graphrec.data.tables.reading import read_table
 from graphrec.data.tables.table import to_strings
 from graphrec.data.timestamps import read_timestamps
@@ -151,3 +153,13 @@ def test_numbers_read_as_python_reads_them_or_not_at_all(values):
             assert number == pytest.approx(float(text.strip()), rel=1e-12)
         else:
             assert np.isnan(number)
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.jsonl", "t.json", "t.txt"])
+def test_skipped_columns_are_not_read(tmp_path, name):
+    rows = [{"item_id": "1", "text": "long"}, {"item_id": "2", "text": "longer"}]
+    text = "item_id,text\n1,long\n2,longer\n" if name in ("t.csv", "t.txt") else "\n".join(map(json.dumps, rows))
+    (tmp_path / name).write_text(json.dumps(rows) if name == "t.json" else text)
+    how = TableFormat(skip=("text", "absent"), delimiter="," if name == "t.txt" else None)
+    table = read_table(tmp_path, name, SetAsideCollector(), format=how)
+    assert {column: values.to_pylist() for column, values in table.columns.items()} == {"item_id": ["1", "2"]}

@@ -7,6 +7,9 @@ from graphrec.data.description import DatasetDescription, InteractionsDescriptio
 from graphrec.data.sites.keys_of import first_keys
 
 _SUFFIXES = (".jsonl", ".jsonl.gz")
+_OF_REVIEWS = ("title", "text", "images", "asin", "helpful_vote", "verified_purchase")
+_OF_PRODUCTS = ("images", "videos", "details", "bought_together", "average_rating", "rating_number")
+"""What is not used of the two files, and most of their size."""
 LIKED = 4
 """Of five stars."""
 
@@ -31,6 +34,7 @@ def describe(folder: Path) -> DatasetDescription | None:
                 site=category if several else None,
                 columns={"item_id": "parent_asin"},
                 minimum_rating=LIKED,
+                skip=_OF_REVIEWS,
             )
             for category, (_, reviews) in found.items()
         ),
@@ -57,6 +61,7 @@ def _items(folder: Path, meta: str, site: str | None) -> ItemsDescription:
         "text": [name for name in ("title", "features", "description") if name in keys],
         "categorical": [name for name in ("main_category", "store") if name in keys],
         "multi_valued": {"categories": "|"} if "categories" in keys else {},
+        "skip": _OF_PRODUCTS,
         "image_folder": "images",
         "image_name": "{item_id}.jpg",
     }

@@ -13,7 +13,7 @@ from graphrec.errors import GraphRecError
 _DECODER = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=str)
 
 
-def read_json_lines(data: bytes, file: str, collector: SetAsideCollector) -> Table:
+def read_json_lines(data: bytes, file: str, collector: SetAsideCollector, skip: frozenset[str] = frozenset()) -> Table:
     """Columns are the union of all keys; numbers keep the digits that the file has; bad lines are set aside."""
     rows: list[dict[str, Any]] = []
     numbers: list[int] = []
@@ -26,7 +26,7 @@ def read_json_lines(data: bytes, file: str, collector: SetAsideCollector) -> Tab
         except (ValueError, RecursionError):
             row = None
         if isinstance(row, dict):
-            rows.append(row)
+            rows.append({key: value for key, value in row.items() if key not in skip} if skip else row)
             numbers.append(number)
         else:
             collector.add(file, [number], "", [line[:200].decode("utf-8", "replace")], "not a JSON object")

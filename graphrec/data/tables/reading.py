@@ -60,8 +60,10 @@ def read_table(
     if layout in LAYOUTS:
         return LAYOUTS[layout](data, file, collector)
     if format.is_plain:
-        return read_plain(data, file, collector, format.delimiter or ",", format.header)
-    return READERS[suffix](data, file, collector)
+        return read_plain(data, file, collector, format.delimiter or ",", format.header).without(format.skip)
+    if suffix == ".jsonl":
+        return read_json_lines(data, file, collector, frozenset(format.skip))
+    return READERS[suffix](data, file, collector).without(format.skip)
 
 
 def _as_utf8(data: bytes, file: str, encoding: str) -> bytes:

@@ -1,6 +1,7 @@
 """One file's rows as strings, each with the number a person would give it."""
 
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
@@ -33,6 +34,12 @@ class Table:
         if self.list_separator.get(column) == LIST_SEPARATOR:
             array = pc.replace_substring(array, LIST_SEPARATOR, ", ")
         return pc.utf8_trim_whitespace(array)
+
+    def without(self, names: Collection[str]) -> "Table":
+        """The table without some columns; those it has not are not missed."""
+        if not names:
+            return self
+        return replace(self, columns={name: array for name, array in self.columns.items() if name not in names})
 
     def take(self, is_kept_N: np.ndarray) -> "Table":
         """The rows under a boolean mask."""
