@@ -21,6 +21,7 @@ from graphrec.features.blocks import FeatureBlocks
 from graphrec.features.extract import ItemFeatures, extract_features
 from graphrec.features.gate import item_blocks
 from graphrec.graph.interaction_graph import InteractionGraph
+from graphrec.graph.site_view import SiteView
 from graphrec.models.checkpoint import remove_checkpoint, training_key
 from graphrec.models.fallback import sources
 from graphrec.models.graph_model import GraphModel, fit_graph_model
@@ -70,7 +71,7 @@ class Recommender:
         vectors, bit for bit on one machine; `save` deletes it. It is never used for other data, features or settings.
         `say` gets a line where training resumes.
         """
-        is_warm_I = train.interactions.item_degree() > 0
+        is_warm_I = SiteView.of(train).degree_I > 0
         device = resolve_device(self.device)
         cache = None if self.cache is None else Path(self.cache)
         features = extract_features(train, is_warm_I, self.config.features, progress, device, cache)
@@ -124,7 +125,7 @@ class Recommender:
         if not len(items) or (items < 0).any():
             unknown = f"unknown item {item_ids[int(np.argmin(items))]!r}" if len(items) else "no item given"
             raise GraphRecError(f"Cannot recommend from items: {unknown}; expected ids from the catalogue.")
-        items = np.unique(items)
+        items = np.unique(self.view.node_I[items])
         model = self.model_
         vector_1D = model.encoder.encode_users(model.encoded.states_LID, [items])
         query_1D = model.queries(vector_1D, _basket(items, len(self.train_.catalogue)))
@@ -178,7 +179,7 @@ class Recommender:
         """Served item vectors, or user queries: their inner product is the score that `recommend` ranks by."""
         if kind == "item":
             model = self.model_
-            source = sources(model.degree_I, model.choices.half_degree)
+            source = sources(model.degree_I, model.choices.half_degree, model.degree_elsewhere_I)
             return Embeddings(self.train_.catalogue.item_ids, np.asarray(model.served_ID), model.degree_I, source)
         degree_U = self.train_.interactions.user_degree()
         source_U = np.where(degree_U > 0, "graph", "none").astype(object)
@@ -223,14 +224,19 @@ class Recommender:
         return item_blocks(self.features_, self.model_.degree_I > 0)
 
     @cached_property
+    def view(self) -> SiteView:
+        """The training data as the target site sees them."""
+        return SiteView.of(self.train_)
+
+    @property
     def graph(self) -> InteractionGraph:
         """The training graph."""
-        return InteractionGraph.from_interactions(self.train_.interactions)
+        return self.view.graph
 
     @cached_property
     def seen(self) -> sp.csr_matrix:
-        """Users × items: the training pairs."""
-        return self.train_.interactions.user_item_matrix()
+        """Users × items as nodes: the training pairs."""
+        return self.view.matrix_UI
 
     def _hold(self, run: Run) -> Self:
         self.train_: Dataset = run.train
@@ -240,7 +246,7 @@ class Recommender:
         self.held_out_: dict[str, Truth] = run.held_out
         self.clip_: ClipIndex | None = run.clip
         self.forgotten_ = run.forgotten
-        for name in ("version", "blocks", "graph", "seen", "_searcher"):
+        for name in ("version", "blocks", "view", "seen", "_searcher"):
             self.__dict__.pop(name, None)  # made from what was held before
         return self
 
@@ -264,6 +270,8 @@ class Recommender:
 
     def _eligible(self, only_new: bool, filters: Filters) -> np.ndarray | None:
         filters = replace(filters, only_new=only_new or filters.only_new)
+        if self.train_.target_site is not None and not filters.site:
+            filters = replace(filters, site=(self.train_.target_site,))
         return filters.eligible(self.train_.catalogue, self.model_.degree_I)
 
     def _known_users(self, user_ids: Sequence[str]) -> np.ndarray:
@@ -292,7 +300,7 @@ class Recommender:
                 "score": scores_BK[row, place],
                 "title": catalogue.title[item],
                 "degree": model.degree_I[item],
-                "source": sources(model.degree_I[item], model.choices.half_degree),
+                "source": sources(model.degree_I[item], model.choices.half_degree, model.degree_elsewhere_I[item]),
             }
         )
 

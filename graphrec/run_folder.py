@@ -14,13 +14,14 @@ import safetensors.torch
 import yaml
 from pydantic import ValidationError
 
-from graphrec.artifact import MANIFEST, Manifest, read_manifest, write_artifact
+from graphrec.artifact import CONTAINS_FORGOTTEN, MANIFEST, Manifest, read_manifest, write_artifact
 from graphrec.config import GraphRecConfig
 from graphrec.data.catalogue import Attributes, Catalogue
 from graphrec.data.dataset import Dataset, SetAside, Truth
 from graphrec.data.description import DatasetDescription
 from graphrec.data.fingerprint import fingerprint
 from graphrec.data.interactions import Interactions
+from graphrec.data.same_as import SameAs
 from graphrec.data.set_aside import read_set_aside, write_set_aside
 from graphrec.errors import GraphRecError
 from graphrec.features.extract import ItemFeatures
@@ -33,8 +34,6 @@ from graphrec.retrieval.item_index import ItemIndex
 from graphrec.search.clip_index import ClipIndex
 
 SET_ASIDE = "set_aside.csv"
-CONTAINS_FORGOTTEN = "contains-forgotten"
-"""In the manifest of a run whose weights are older than somebody's wish to be forgotten: the number of such people."""
 _ARRAYS: dict[str, Callable[[GraphModel], np.ndarray]] = {
     "served": lambda model: model.served_ID,
     "content": lambda model: model.content_ID,
@@ -47,6 +46,7 @@ _ARRAYS: dict[str, Callable[[GraphModel], np.ndarray]] = {
     "raw_covariance": lambda model: model.raw_scale.covariance_DD,
     "raw_average": lambda model: model.raw_scale.average_D,
     "degree": lambda model: model.degree_I,
+    "degree_elsewhere": lambda model: model.degree_elsewhere_I,
 }
 _TRIES = 3
 
@@ -138,6 +138,7 @@ def _read_files(folder: Path, manifest: Manifest, device: str) -> Run:
         content_ID=arrays["content"],
         served_ID=arrays["served"],
         degree_I=np.asarray(arrays["degree"]),
+        degree_elsewhere_I=np.asarray(arrays["degree_elsewhere"]),
     )
     index = ItemIndex.load(folder / "recall.faiss", arrays["served"], config.index)
     truths = [folder / name for name in manifest.files if name.startswith("held_out/")]
@@ -192,9 +193,13 @@ def _write_dataset(dataset: Dataset, folder: Path) -> None:
         "site_index": events.site_index_E,
     }
     pq.write_table(pa.table(table), folder / "interactions.parquet")
+    same_as = dataset.same_as
+    pairs = {"left": same_as.left_P, "right": same_as.right_P, "weight": same_as.weight_P}
+    pq.write_table(pa.table(pairs), folder / "same_as.parquet")
     about = {
         "name": dataset.name,
         "site_names": list(dataset.site_names),
+        "target_site": dataset.target_site,
         "description": dataset.description.model_dump(mode="json", exclude_defaults=True),
         "left_out": dataset.set_aside.left_out,
         "notes": list(dataset.set_aside.notes),
@@ -237,9 +242,16 @@ def _read_dataset(folder: Path) -> Dataset:
             timestamp_E=events["timestamp"].to_numpy(),
             site_index_E=events["site_index"].to_numpy(),
         ),
+        same_as=_read_same_as(folder / "same_as.parquet"),
+        target_site=about.get("target_site"),
         set_aside=_read_set_aside(folder, about),
         description=DatasetDescription.model_validate(about.get("description", {})),
     )
+
+
+def _read_same_as(path: Path) -> SameAs:
+    pairs = pd.read_parquet(path)
+    return SameAs(*(pairs[name].to_numpy() for name in ("left", "right", "weight")))
 
 
 def _read_set_aside(folder: Path, about: dict[str, Any]) -> SetAside:

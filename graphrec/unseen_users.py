@@ -28,7 +28,7 @@ def meet_users(arm: Arm, split: Split) -> Arm:
 def _knowing(model: Recommender, split: Split) -> Recommender:
     """The same vectors, and a query for each held-out user as `recommend_from_items` makes one of a basket."""
     assert split.visible is not None
-    known, encoded, encoder = split.known, model.model_.encoded, model.model_.encoder
+    known, encoded, encoder = model.view.as_nodes(split.known), model.model_.encoded, model.model_.encoder
     users = np.unique(split.visible.user_index_E)
     q_UD = np.array(encoded.q_UD)
     for start in range(0, len(users), _USERS_AT_ONCE):

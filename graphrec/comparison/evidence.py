@@ -47,8 +47,8 @@ def gather(
     fitted: Mapping[str, Arm], inputs: TrainingInput, pool: Pool, ks: tuple[int, ...], memory_mb: int
 ) -> PoolEvidence:
     """Rank the pool with every arm; those that have a personal part also with popularity off."""
-    degree_I = inputs.train.interactions.item_degree()
-    num_users = int((inputs.train.interactions.user_degree() > 0).sum())
+    own = inputs.train.own_interactions
+    degree_I, num_users = own.item_degree(), int((own.user_degree() > 0).sum())
     arms = {}
     for name, arm in fitted.items():
         for popularity in (True, False) if has_personal_part(arm) else (True,):

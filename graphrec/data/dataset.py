@@ -74,6 +74,8 @@ class Dataset:
     own_vectors: dict[str, OwnVectors] = field(default_factory=dict)
     same_as: SameAs = field(default_factory=SameAs.none)
     """Items of different sites that are one product."""
+    target_site: str | None = None
+    """The site whose items are recommended: the others only help. None: all items of all sites are."""
     set_aside: SetAside = field(default_factory=SetAside)
     description: DatasetDescription = field(default_factory=DatasetDescription)
 
@@ -87,6 +89,27 @@ class Dataset:
         from graphrec.data.loading import load_dataset
 
         return load_dataset(Path(path), None if root is None else Path(root))
+
+    def for_site(self, site: str | None) -> "Dataset":
+        """The same data, of which the items of this site are recommended; raises GraphRecError where it has none."""
+        if site is not None and site not in self.catalogue.site:
+            have = ", ".join(self.site_names) or "no site is named"
+            raise GraphRecError(f"Dataset {self.name!r} has no items of site {site!r} (it has: {have}).")
+        return replace(self, target_site=site)
+
+    @cached_property
+    def is_served_I(self) -> np.ndarray:
+        """Boolean mask of the items that are recommended: those of the target site, or all."""
+        if self.target_site is None:
+            return np.ones(len(self.catalogue), dtype=bool)
+        return (self.catalogue.site == self.target_site).astype(bool)
+
+    @cached_property
+    def own_interactions(self) -> Interactions:
+        """What was done on the target site: the events of the items that are recommended."""
+        if self.target_site is None:
+            return self.interactions
+        return self.interactions.take(self.is_served_I[self.interactions.item_index_E])
 
     @cached_property
     def user_id_index(self) -> pd.Index:

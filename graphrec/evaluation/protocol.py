@@ -67,6 +67,8 @@ def build_pool(split: Split, name: PoolName) -> Pool:
     - `warm`: items with a training edge, those among the candidates where there are any.
     - `full`: the candidates, or the whole catalogue.
 
+    Where the data have a target site, of its items alone.
+
     Raises GraphRecError where the name is unknown, nothing is held out, the pool is empty or no user can be evaluated.
     """
     if name not in POOL_NAMES:
@@ -107,13 +109,14 @@ def _distinct_pairs(truth: Truth, shape: tuple[int, int]) -> tuple[np.ndarray, n
 
 def _choose_items(split: Split, name: PoolName) -> tuple[np.ndarray, str]:
     if split.truth.candidates is None:
-        candidates, among = np.arange(split.train.interactions.num_items), "items"
+        candidates, among = np.flatnonzero(split.train.is_served_I), "items"
     else:
         candidates = np.unique(split.truth.candidates).astype(np.int64)
         among = f"of the {len(candidates):,} candidates"
     cold = np.intersect1d(candidates, split.cold_items)
     if name == "full":
-        which = "items of the whole catalogue" if split.truth.candidates is None else "candidates"
+        catalogue = "the whole catalogue" if split.train.target_site is None else f"site {split.train.target_site}"
+        which = f"items of {catalogue}" if split.truth.candidates is None else "candidates"
         return candidates, f"all {len(candidates):,} {which}, {len(cold):,} of them without a training edge"
     if name == "warm":
         warm = np.setdiff1d(candidates, cold)

@@ -17,6 +17,7 @@ from graphrec.features.extract import FeaturesConfig, ItemFeatures
 from graphrec.features.modality import Modality
 from graphrec.features.words import WordsEncoder
 from graphrec.graph.interaction_graph import InteractionGraph
+from graphrec.graph.site_view import SiteView
 from graphrec.models.graph_model import GraphModel
 from graphrec.recommender import Recommender
 
@@ -36,17 +37,22 @@ class Evidence:
     """None where only arms without a graph were fitted."""
     seed: int = 0
     """That the model was fitted with."""
+    site_dim: int = 0
+    """As `seed`."""
 
     @classmethod
     def of_model(cls, model: Recommender, split: Split) -> Self:
         """From a fitted recommender, or one that was read from a run."""
         config, seed = model.config.features, model.config.seed
-        return cls(split, model.train_, model.features_, model.blocks, config, model.graph, model.model_, seed)
+        return cls(
+            split, model.train_, model.features_, model.blocks, config, model.graph, model.model_, seed,
+            model.config.model.site_dim,
+        )  # fmt: skip
 
     @classmethod
     def of_inputs(cls, split: Split, features: ItemFeatures, blocks: FeatureBlocks, config: FeaturesConfig) -> Self:
         """From what arms without a recommender are fitted from."""
-        graph = InteractionGraph.from_interactions(split.train.interactions)
+        graph = SiteView.of(split.train).graph
         return cls(split, split.train, features, blocks, config, graph)
 
     def item_id(self, item: int) -> str:
@@ -54,9 +60,19 @@ class Evidence:
         return repr(str(self.train.catalogue.item_ids[item]))
 
     @cached_property
+    def view(self) -> SiteView:
+        """What the split leaves to learn from, as its target site sees it."""
+        return SiteView.of(self.split.train)
+
+    @cached_property
     def is_cold_I(self) -> np.ndarray:
-        """Items that the split keeps out of training."""
-        return self.split.train.interactions.item_degree() == 0
+        """Items that the split keeps out of training, or other sites' items: no statistic is fitted on them."""
+        return self.view.degree_I == 0
+
+    @cached_property
+    def is_untouched_I(self) -> np.ndarray:
+        """Items that nobody touched on any site: the graph must not know them."""
+        return self.view.graph.item_degree == 0
 
     @cached_property
     def warm(self) -> np.ndarray:

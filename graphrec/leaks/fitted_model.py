@@ -3,13 +3,18 @@
 Each check looks at an array that the model carries and at what it must be where cold items took no part.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from graphrec.errors import GraphRecError
+from graphrec.graph.site_view import SiteView
 from graphrec.leaks.evidence import Evidence
+from graphrec.models.graph_model import GraphModel, elsewhere_placer
 from graphrec.models.kernel import terms_of
 from graphrec.models.kernel_ridge import KernelRidge
-from graphrec.models.popularity import Popularity
+from graphrec.models.other_sites import is_present, without_other_sites
+from graphrec.models.parts import Placer
 from graphrec.models.raw_block import raw_coefficients, raw_scale
 from graphrec.models.scoring import QueryScale
 
@@ -22,7 +27,7 @@ def trained_vectors(evidence: Evidence) -> str | None:
     if evidence.model is None or evidence.model.encoder.residual is None:
         return None
     residual = evidence.model.encoder.residual
-    moved_I = residual.weight.detach().cpu().numpy().any(axis=1) & evidence.is_cold_I
+    moved_I = residual.weight.detach().cpu().numpy().any(axis=1) & evidence.is_untouched_I
     if not moved_I.any():
         return ""
     example = evidence.item_id(int(np.argmax(moved_I)))
@@ -33,7 +38,7 @@ def user_vectors(evidence: Evidence) -> str | None:
     """A user's vector is what their training items make of them; asked of some users, evenly spread."""
     if evidence.model is None:
         return None
-    model, matrix_UI = evidence.model, evidence.split.train.interactions.user_item_matrix()
+    model, matrix_UI = evidence.model, evidence.view.matrix_UI
     users = _some(np.flatnonzero(np.diff(matrix_UI.indptr)), _USERS)
     items = [matrix_UI.indices[matrix_UI.indptr[user] : matrix_UI.indptr[user + 1]] for user in users]
     expected_BD = model.encoder.encode_users(model.encoded.states_LID, items)
@@ -57,31 +62,65 @@ def content_head(evidence: Evidence) -> str | None:
         raise GraphRecError(
             "The content head's kernel was tuned for other features than these, or by another graphrec: train again."
         )
-    dim = model.encoded.q_UD.shape[1]
-    head = KernelRidge.of(evidence.blocks, warm, model.choices.head, evidence.seed)
-    train = evidence.split.train.interactions
-    coefficients_LD = head.coefficients(model.graph_ID[warm, :dim])
-    raw_dim = model.graph_ID.shape[1] - dim - 1
-    raw_LR = raw_coefficients(head, train.user_item_matrix(), raw_dim, evidence.seed) if raw_dim else None
-    predicted_I = Popularity.fit(
-        evidence.blocks, train.item_degree(), model.choices.popularity_head, evidence.seed
-    ).predicted_I
+    view, seed = evidence.view, evidence.seed
+    content = Placer.of(evidence.blocks, view.degree_I, model.choices.head, model.choices.popularity_head, seed)
+    elsewhere = elsewhere_placer(model.choices, view, evidence.blocks, evidence.site_dim, seed)
+    raw = _RawBlock.of(model, content if elsewhere is None else elsewhere, view, seed)
+    own_x_IF = raw.head.blocks.x_IF if elsewhere is None else without_other_sites(raw.head.blocks).x_IF
     for which, items in (("cold", np.flatnonzero(evidence.is_cold_I)), ("warm", warm)):
         items = _some(items, _ITEMS)
-        near_NL, content_ND = head.to_landmarks(items), model.content_ID[items] / model.choices.stretch
-        is_same = _same(content_ND[:, :dim], near_NL @ coefficients_LD) and _same(content_ND[:, -1], predicted_I[items])
-        # Directions may come back turned where users' sums do not tell them apart: what counts is the inner products.
-        raw_is_same = raw_LR is None or _same(_products(content_ND[:, dim:-1]), _products(near_NL @ raw_LR))
-        if not is_same or not raw_is_same:
+        if not _is_placed(model, model.content_ID[items], items, content, raw, own_x_IF, warm):
             return f"the content vectors of {which} items are not those of heads that were fitted on warm items alone"
+    if elsewhere is not None:
+        items = _some(np.flatnonzero(is_present(elsewhere.head.blocks) & evidence.is_cold_I), _ITEMS)
+        if not _is_placed(model, model.served_ID[items], items, elsewhere, raw, raw.head.blocks.x_IF, warm):
+            return (
+                "cold items that other sites know are not where heads that were fitted on warm items alone place them"
+            )
     return ""
+
+
+@dataclass(frozen=True)
+class _RawBlock:
+    """The raw block fitted again; no coefficients where the model has none."""
+
+    head: KernelRidge
+    coefficients_LR: np.ndarray | None
+
+    @classmethod
+    def of(cls, model: GraphModel, placer: Placer, view: SiteView, seed: int) -> "_RawBlock":
+        raw_dim = model.graph_ID.shape[1] - model.encoded.q_UD.shape[1] - 1
+        return cls(placer.head, raw_coefficients(placer.head, view.own_UI, raw_dim, seed) if raw_dim else None)
+
+
+def _is_placed(
+    model: GraphModel,
+    vectors_ND: np.ndarray,
+    items: np.ndarray,
+    placer: Placer,
+    raw: _RawBlock,
+    x_IF: np.ndarray,
+    warm: np.ndarray,
+) -> bool:
+    """Whether these vectors of the items are what the placer, taught by the warm items, and the raw block make."""
+    dim, placed_ND = model.encoded.q_UD.shape[1], vectors_ND / model.choices.stretch
+    learned_ND = placer.head.to_landmarks(items) @ placer.head.coefficients(model.graph_ID[warm, :dim])
+    if not _same(placed_ND[:, :dim], learned_ND):
+        return False
+    if not _same(placed_ND[:, -1], placer.popularity.predicted_I[items]):
+        return False
+    if raw.coefficients_LR is None:
+        return True
+    # Directions may come back turned where users' sums do not tell them apart: what counts is the inner products.
+    expected_NR = raw.head.predict(raw.coefficients_LR, x_IF[items])
+    return _same(_products(placed_ND[:, dim:-1]), _products(expected_NR))
 
 
 def popularity(evidence: Evidence) -> str | None:
     """Degrees are those of the training data, and the popularity term is standardised over warm items."""
     if evidence.model is None:
         return None
-    model, degree_I = evidence.model, evidence.split.train.interactions.item_degree()
+    model, degree_I = evidence.model, evidence.view.degree_I
     if not np.array_equal(model.degree_I, degree_I):
         item = int(np.argmax(model.degree_I != degree_I))
         return f"item {evidence.item_id(item)} counts {model.degree_I[item]} users, training has {degree_I[item]}"
@@ -97,8 +136,8 @@ def query_scale(evidence: Evidence) -> str | None:
     """Scores are brought to unit deviation over warm items, and the average user is one of training."""
     if evidence.model is None:
         return None
-    model, train = evidence.model, evidence.split.train.interactions
-    q_UD = model.encoded.q_UD[np.flatnonzero(train.user_degree())]  # a truth file may bring users without a row
+    model, own_UI = evidence.model, evidence.view.own_UI
+    q_UD = model.encoded.q_UD[np.flatnonzero(np.diff(own_UI.indptr))]  # a truth file may bring users without a row
     dim = q_UD.shape[1]
     learned = QueryScale.fit(q_UD, model.graph_ID[evidence.warm, :dim])
     if not _same(model.scale.covariance_DD, learned.covariance_DD) or not _same(
@@ -107,7 +146,7 @@ def query_scale(evidence: Evidence) -> str | None:
         return "the scale of the learned scores was not fitted on warm items and training users alone"
     raw_IR = np.asarray(model.graph_ID[:, dim:-1])
     if raw_IR.shape[1]:
-        raw = raw_scale(train.user_item_matrix(), raw_IR, evidence.warm, evidence.seed)
+        raw = raw_scale(own_UI, raw_IR, evidence.warm, evidence.seed)
         if not _same(model.raw_scale.covariance_DD, raw.covariance_DD) or not _same(
             model.raw_scale.average_D, raw.average_D
         ):

@@ -69,7 +69,7 @@ def edges_into_items(evidence: Evidence) -> str | None:
 def negatives(evidence: Evidence) -> str | None:
     """No cold item is ever drawn as something that a user does not want."""
     graph = evidence.graph
-    positive = np.flatnonzero(~evidence.is_cold_I[graph.items_of_user.indices_E])[:1]
+    positive = np.flatnonzero(~evidence.is_untouched_I[graph.items_of_user.indices_E])[:1]
     if not len(positive):
         return None
     pair = EdgeSamplerInput(
@@ -83,7 +83,7 @@ def negatives(evidence: Evidence) -> str | None:
     drawn = sampler.sample_from_edges(pair, NegativeSampling("triplet", num_draws))
     assert drawn.metadata is not None
     drawn_items = np.unique(drawn.node["item"].numpy()[drawn.metadata[3].numpy()])
-    cold = drawn_items[evidence.is_cold_I[drawn_items]]
+    cold = drawn_items[evidence.is_untouched_I[drawn_items]]
     return f"{len(cold):,} cold items are drawn as negatives, such as {evidence.item_id(cold[0])}" if len(cold) else ""
 
 
@@ -92,7 +92,7 @@ def _cold_edges(evidence: Evidence, kind: NodeKind) -> str | None:
     items_E = adjacency.indices_E if kind == "user" else adjacency.rows
     edge_index = evidence.graph.to_hetero_data()[edge_type_into(kind)].edge_index.numpy()
     for where, item_E in (("the graph", items_E), ("PyG's form of the graph", edge_index[0 if kind == "user" else 1])):
-        cold = item_E[evidence.is_cold_I[item_E]]
+        cold = item_E[evidence.is_untouched_I[item_E]]
         if len(cold):
             example = evidence.item_id(cold[0])
             return f"{where} has {len(cold):,} edges of cold items that end in {kind}s, such as one of item {example}"

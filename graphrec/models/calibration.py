@@ -33,7 +33,7 @@ def choose_stretch(
     pool, users = judges
     pool = replace(pool, items=np.union1d(masked.warm_items, masked.cold.items))
     query_BD = parts.queries(users, mixture, parts.scale(mixture))
-    graph_PD, content_PD = parts.graph(mixture, pool.items), parts.content(mixture, pool.items)
+    graph_PD, content_PD = parts.graph(mixture, pool.items), parts.without_edges(mixture, pool.items)
     seen_BP, truth_BP = pool.seen[users][:, pool.items], pool.truth[users][:, pool.items]
     best, uncalibrated = 1.0, 0.0
     for factor in _FACTORS:

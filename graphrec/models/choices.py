@@ -18,6 +18,9 @@ class FittedChoices(BaseModel, extra="forbid", frozen=True):
     """Of the kernel ridge that predicts where the graph puts an item."""
     popularity_head: HeadSettings
     """Of the one that predicts log-degrees."""
+    elsewhere_head: HeadSettings | None = None
+    """As `head`, of the one that also reads what people of other sites did; None where there are none."""
+    elsewhere_popularity_head: HeadSettings | None = None
     mixture: Mixture
     half_degree: NonNegativeFloat
     stretch: PositiveFloat

@@ -9,7 +9,9 @@ class Source(StrEnum):
     """What a served vector is made of."""
 
     CONTENT = "content"
-    """No edge: the content vector itself."""
+    """No edge anywhere: the content vector itself."""
+    CROSS_SITE = "cross-site"
+    """No edge on this site, but edges of the same product on others."""
     BLEND = "blend"
     GRAPH = "graph"
     """The graph's part is at least `GRAPH_SHARE`."""
@@ -38,8 +40,9 @@ def serve(graph_ID: np.ndarray, content_ID: np.ndarray, degree_I: np.ndarray, ha
     return served_ID
 
 
-def sources(degree_I: np.ndarray, half_degree: float) -> np.ndarray:
-    """The `Source` of each item as a string, (I,) object."""
+def sources(degree_I: np.ndarray, half_degree: float, degree_elsewhere_I: np.ndarray) -> np.ndarray:
+    """The `Source` of each item as a string, (I,) object; degrees on the site and elsewhere."""
     g_I = gate(degree_I, half_degree)
-    blended_I = np.where(g_I >= GRAPH_SHARE, Source.GRAPH.value, Source.BLEND.value)
-    return np.where(degree_I == 0, Source.CONTENT.value, blended_I).astype(object)
+    touched_I = np.where(g_I >= GRAPH_SHARE, Source.GRAPH.value, Source.BLEND.value)
+    untouched_I = np.where(degree_elsewhere_I > 0, Source.CROSS_SITE.value, Source.CONTENT.value)
+    return np.where(degree_I == 0, untouched_I, touched_I).astype(object)

@@ -17,16 +17,15 @@ from pydantic import BaseModel, NonNegativeInt
 from graphrec.data.dataset import Dataset
 from graphrec.errors import GraphRecError
 from graphrec.features.blocks import FeatureBlocks
-from graphrec.graph.interaction_graph import InteractionGraph
+from graphrec.graph.site_view import SiteView
 from graphrec.models.checkpoint import Checkpoint, StageCheckpoint, training_key
 from graphrec.models.choices import FittedChoices
 from graphrec.models.fallback import serve
 from graphrec.models.fold_in import fold_in
 from graphrec.models.graphsage import Encoded, GraphSAGE, GraphSAGEConfig
-from graphrec.models.kernel_ridge import KernelRidge
 from graphrec.models.masked_search import MaskedSearch
-from graphrec.models.parts import Parts, mixed_queries
-from graphrec.models.popularity import Popularity
+from graphrec.models.other_sites import with_other_sites
+from graphrec.models.parts import Parts, Placer, mixed_queries
 from graphrec.models.scoring import QueryScale
 from graphrec.models.training import TrainingConfig, new_encoder, train_encoder
 from graphrec.models.tuning import MaskedSplit, TuningConfig
@@ -43,6 +42,8 @@ class ModelConfig(BaseModel, extra="forbid", frozen=True):
     tuning: TuningConfig = TuningConfig()
     raw_dim: NonNegativeInt = 256
     """Most numbers of the raw block (see `models.raw_block`) in a vector; 0: none."""
+    site_dim: NonNegativeInt = 256
+    """Most numbers that stand for what people of one other site do (see `models.other_sites`); 0: that is not used."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +61,14 @@ class GraphModel:
     content_ID: np.ndarray
     """c: from the item's own features and nothing else, stretched as chosen."""
     served_ID: np.ndarray
-    """v: c where the degree is 0, otherwise blended with z."""
+    """v: c where nobody touched the item anywhere, otherwise blended with z.
+
+    An item that only people of other sites touched is where its features and what they did place it.
+    """
     degree_I: np.ndarray
+    """Users on the site."""
+    degree_elsewhere_I: np.ndarray
+    """Users of the same product on other sites."""
 
     def queries(self, q_BD: np.ndarray, items_BI: sp.csr_matrix, popularity: bool = True) -> np.ndarray:
         """What is searched with, (B, D + R + 1) float32, for users of these encodings and items.
@@ -88,32 +95,39 @@ def fit_graph_model(
     goes on from, to the same model bit for bit; `say` gets a line about it. The file stays when the fit is done.
     Raises GraphRecError where the interactions are too few to learn anything from.
     """
-    degree_I = train.interactions.item_degree()
-    _check_enough(train, degree_I)
+    view = SiteView.of(train)
+    _check_enough(view)
     checkpoint = (
         None
         if checkpoint_path is None
         else Checkpoint(checkpoint_path, training_key(train, blocks, config, seed, device), say)
     )
     choices = _choose(train, blocks, config, seed, device, progress, checkpoint)
-    graph = InteractionGraph.from_interactions(train.interactions)
     encoder = train_encoder(
-        graph, blocks.x_IF, config.encoder, config.training, choices.epochs, seed, device,
+        view.graph, blocks.x_IF, config.encoder, config.training, choices.epochs, seed, device,
         progress=progress, description="Training GraphSAGE on everything",
         checkpoint=None if checkpoint is None else StageCheckpoint(checkpoint, _FINAL),
     )  # fmt: skip
-    encoded = encoder.encode(graph, blocks.x_IF)
-    mixture = choices.mixture
+    return assemble(encoder, choices, view, blocks, config, seed)
+
+
+def assemble(
+    encoder: GraphSAGE, choices: FittedChoices, view: SiteView, blocks: FeatureBlocks, config: ModelConfig, seed: int
+) -> GraphModel:
+    """The model that a trained encoder and these choices make of the data: heads are fitted, nothing else learned."""
+    encoded, mixture, degree_I = encoder.encode(view.graph, blocks.x_IF), choices.mixture, view.degree_I
     parts = Parts.fit(
-        KernelRidge.of(blocks, np.flatnonzero(degree_I), choices.head, seed),
+        Placer.of(blocks, degree_I, choices.head, choices.popularity_head, seed),
+        elsewhere_placer(choices, view, blocks, config.site_dim, seed),
         encoded,
-        fold_in(encoded.q_UD, graph.items_of_user.matrix()),
-        train.interactions.user_item_matrix(),
-        Popularity.fit(blocks, degree_I, choices.popularity_head, seed),
+        fold_in(encoded.q_UD, view.own_UI),
+        view,
         config.raw_dim if mixture.raw_share else 0,
         seed,
     )
-    graph_ID, content_ID = parts.graph(mixture), np.float32(choices.stretch) * parts.content(mixture)
+    graph_ID, stretch = parts.graph(mixture), np.float32(choices.stretch)
+    content_ID = stretch * parts.without_edges(mixture, own_features=True)
+    unseen_ID = content_ID if parts.unseen is parts.content else stretch * parts.without_edges(mixture)
     return GraphModel(
         encoder=encoder,
         encoded=replace(encoded, length_U=None),
@@ -122,9 +136,20 @@ def fit_graph_model(
         choices=choices,
         graph_ID=graph_ID,
         content_ID=content_ID,
-        served_ID=serve(graph_ID, content_ID, degree_I, choices.half_degree),
+        served_ID=serve(graph_ID, unseen_ID, degree_I, choices.half_degree),
         degree_I=degree_I,
+        degree_elsewhere_I=view.degree_elsewhere_I,
     )
+
+
+def elsewhere_placer(
+    choices: FittedChoices, view: SiteView, blocks: FeatureBlocks, site_dim: int, seed: int
+) -> Placer | None:
+    """What places items that people of other sites know; None where none are, or were when the choices were made."""
+    if choices.elsewhere_head is None or choices.elsewhere_popularity_head is None or not view.elsewhere:
+        return None
+    wide = with_other_sites(blocks, view.elsewhere, site_dim, seed)
+    return Placer.of(wide, view.degree_I, choices.elsewhere_head, choices.elsewhere_popularity_head, seed)
 
 
 def _choose(
@@ -143,9 +168,10 @@ def _choose(
         MaskedSplit.of(train, config.tuning, seed),
         blocks,
         new_encoder(len(blocks.x_IF), blocks.x_IF.shape[1], config.encoder, seed, device),
+        config.site_dim,
     )
     train_encoder(
-        search.graph, blocks.x_IF, config.encoder, config.training, config.training.max_epochs, seed, device,
+        search.view.graph, blocks.x_IF, config.encoder, config.training, config.training.max_epochs, seed, device,
         after_epoch=lambda epoch, encoder: search.judge(encoder, config.training.patience),
         progress=progress, description="Training GraphSAGE, whole items masked",
         checkpoint=None if checkpoint is None else StageCheckpoint(checkpoint, _SEARCH, {"search": search}),
@@ -156,8 +182,8 @@ def _choose(
     return choices
 
 
-def _check_enough(train: Dataset, degree_I: np.ndarray) -> None:
-    num_warm, num_users = int((degree_I > 0).sum()), int((train.interactions.user_degree() > 1).sum())
+def _check_enough(view: SiteView) -> None:
+    num_warm, num_users = int((view.degree_I > 0).sum()), int((view.own.user_degree() > 1).sum())
     if num_warm < 10 or num_users < 10:
         raise GraphRecError(
             f"Too little to learn from: {num_warm} items with interactions and {num_users} users with at least two "

@@ -53,12 +53,13 @@ class KernelRidge:
             moments_LT += k_BL.T @ y_RT[part].astype(np.float64)
         return scipy.linalg.cho_solve((self._lower_LL, True), moments_LT, check_finite=False).astype(np.float32)
 
-    def predict(self, coefficients_LT: np.ndarray) -> np.ndarray:
-        """f of every item of the catalogue, (I, T) float32."""
+    def predict(self, coefficients_LT: np.ndarray, x_IF: np.ndarray | None = None) -> np.ndarray:
+        """f of every item of the catalogue, (I, T) float32; or of items with these features."""
         # In blocks of fixed size: the same item gets the same bits whatever else is asked for.
-        predicted_IT = np.empty((len(self.blocks.x_IF), coefficients_LT.shape[1]), dtype=np.float32)
+        x_IF = self.blocks.x_IF if x_IF is None else x_IF
+        predicted_IT = np.empty((len(x_IF), coefficients_LT.shape[1]), dtype=np.float32)
         for part in _slices(len(predicted_IT)):
-            np.matmul(self._values(self.blocks.x_IF[part]), coefficients_LT, out=predicted_IT[part])
+            np.matmul(self._values(x_IF[part]), coefficients_LT, out=predicted_IT[part])
         return predicted_IT
 
     def sums(self, items_BI: sp.csr_matrix) -> np.ndarray:

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from graphrec.features.blocks import FeatureBlocks
-from graphrec.graph.interaction_graph import InteractionGraph
+from graphrec.graph.site_view import SiteView
 from graphrec.models.fold_in import alike_scaled
 from graphrec.models.graphsage import Encoded, GraphSAGE
 from graphrec.models.kernel import CONSTANT, Term, term_values, terms_of
@@ -87,6 +87,8 @@ class LearnedTeacher:
 
     q_UD: np.ndarray
     length_U: np.ndarray
+    degree_U: np.ndarray
+    """Items of each user, as nodes of the graph."""
     message_ID: np.ndarray
     mean_UD: np.ndarray
     """Of the messages of each user's items."""
@@ -95,17 +97,16 @@ class LearnedTeacher:
     """The fold-in, scaled so that its scores vary as z's do; z too."""
 
     @classmethod
-    def of(
-        cls, encoder: GraphSAGE, encoded: Encoded, folded_ID: np.ndarray, graph: InteractionGraph
-    ) -> "LearnedTeacher":
-        """From an encoding of this very graph."""
-        warm, known_users = np.flatnonzero(graph.item_degree), np.flatnonzero(graph.user_degree)
+    def of(cls, encoder: GraphSAGE, encoded: Encoded, folded_ID: np.ndarray, view: SiteView) -> "LearnedTeacher":
+        """From an encoding of this very view's graph, and a fold-in over the users of the site."""
+        warm, known_users = np.flatnonzero(view.degree_I), np.flatnonzero(np.diff(view.own_UI.indptr))
         z_ID, folded_ID = alike_scaled(encoded.z_ID, folded_ID, encoded.q_UD[known_users], warm)
         message_ID = encoder.messages(encoded)
-        adjacency = graph.items_of_user.matrix(weighted=False)  # as GraphSAGE's mean
+        adjacency = view.graph.items_of_user.matrix(weighted=False)  # as GraphSAGE's mean
         mean_UD = (adjacency @ message_ID) / np.maximum(np.diff(adjacency.indptr), 1)[:, None]
         assert encoded.length_U is not None  # an encoding that was read from a run has none
-        return cls(encoded.q_UD, encoded.length_U, message_ID, mean_UD.astype(np.float32), z_ID, folded_ID)
+        degree_U = np.diff(adjacency.indptr)
+        return cls(encoded.q_UD, encoded.length_U, degree_U, message_ID, mean_UD.astype(np.float32), z_ID, folded_ID)
 
 
 class _Mixture(nn.Module):
@@ -146,7 +147,8 @@ def tune_kernel_head(
     Half of the loss is taken with popularity off (the average user subtracted), so that a personal ranking is not given
     up for a popular one. How the parts are mixed moves along and is forgotten. Without a teacher the score is the ridge
     on raw interactions alone: the content arm. The same steps are spent on every arm. Interactions count once.
-    `left_out_popularity_R` are left-out predictions aligned with `items.rows`.
+    `matrix_UI` is the site's own log (users × items); `left_out_popularity_R` are left-out predictions aligned with
+    `items.rows`.
     """
     kernel, mixture = TunedKernel(items), _Mixture(teacher is not None, may_have_raw)
     parameters = [*kernel.parameters(), *mixture.parameters()]
@@ -156,8 +158,8 @@ def tune_kernel_head(
     )
     popularity_R = torch.from_numpy(left_out_popularity_R)
     batches = _UserBatches(matrix_UI, items.rows, steps, seed)
-    for users, seen_BR, degree_B in progress(batches, description):
-        score_BR = _left_out_scores(kernel, mixture, teacher, users, seen_BR, degree_B)
+    for users, seen_BR in progress(batches, description):
+        score_BR = _left_out_scores(kernel, mixture, teacher, users, seen_BR)
         sharpness = mixture.log_sharpness.exp()
         on = _ranking_loss(sharpness * (score_BR + mixture.popularity * popularity_R), seen_BR)
         personal_BR = score_BR - score_BR.mean(dim=0)
@@ -170,24 +172,22 @@ def tune_kernel_head(
 
 
 class _UserBatches:
-    """Users with at least two items, one of them left out here: indices, what they touched (B, R), their degrees."""
+    """Users with at least two items, one of them left out here: their indices, and what they touched (B, R)."""
 
     def __init__(self, matrix_UI: sp.csr_matrix, rows: np.ndarray, steps: int, seed: int) -> None:
         self.touched_UR = sp.csr_matrix(matrix_UI[:, rows])
-        self.degree_U = np.diff(matrix_UI.indptr)
-        self.users = np.flatnonzero((self.degree_U > 1) & (np.diff(self.touched_UR.indptr) > 0))
+        self.users = np.flatnonzero((np.diff(matrix_UI.indptr) > 1) & (np.diff(self.touched_UR.indptr) > 0))
         self.steps = steps if len(self.users) > 1 else 0
         self.seed = seed
 
     def __len__(self) -> int:
         return self.steps
 
-    def __iter__(self) -> Iterator[tuple[np.ndarray, Tensor, Tensor]]:
+    def __iter__(self) -> Iterator[tuple[np.ndarray, Tensor]]:
         rng = np.random.default_rng(self.seed)
         for _ in range(self.steps):
             users = rng.choice(self.users, min(_USERS_PER_STEP, len(self.users)), replace=False)
-            seen_BR = torch.from_numpy((self.touched_UR[users].toarray() > 0).astype(np.float32))
-            yield users, seen_BR, torch.from_numpy(self.degree_U[users].astype(np.float32))
+            yield users, torch.from_numpy((self.touched_UR[users].toarray() > 0).astype(np.float32))
 
 
 def _left_out_scores(
@@ -196,7 +196,6 @@ def _left_out_scores(
     teacher: LearnedTeacher | None,
     users: np.ndarray,
     seen_BR: Tensor,
-    degree_B: Tensor,
 ) -> Tensor:
     """(B, R): every item's score as if it had no user; parts of unit deviation, weighted by their shares."""
     inverse_RR = kernel.inverse()
@@ -208,7 +207,7 @@ def _left_out_scores(
         # [M⁻¹Y]_i / [M⁻¹]_ii - y_i for raw columns: the diagonal, an item predicting itself, drops out.
         parts.append(raw_share * _unit(-(seen_BR @ (ratio_RR - torch.diag(ratio_RR.diagonal())))))
     if teacher is not None:
-        learned_BR = _learned(kernel, mixture, teacher, users, seen_BR, degree_B, inverse_RR)
+        learned_BR = _learned(kernel, mixture, teacher, users, seen_BR, inverse_RR)
         parts.append((1 - raw_share) * _unit(learned_BR))
     return torch.stack(parts).sum(dim=0)
 
@@ -219,7 +218,6 @@ def _learned(
     teacher: LearnedTeacher,
     users: np.ndarray,
     seen_BR: Tensor,
-    degree_B: Tensor,
     inverse_RR: Tensor,
 ) -> Tensor:
     rows = kernel.items.rows
@@ -230,8 +228,9 @@ def _learned(
     length_B1 = torch.from_numpy(teacher.length_U[users])[:, None]
     own_R = (message_RD * left_out_RD).sum(dim=1)
     mean_BD = torch.from_numpy(teacher.mean_UD[users])
+    degree_B1 = torch.from_numpy(teacher.degree_U[users].astype(np.float32))[:, None]
     # Without item i the mean over n messages becomes (n·mean - message_i) / (n - 1).
-    change_BR = (mean_BD @ left_out_RD.T - own_R) / (degree_B[:, None] - 1) / length_B1
+    change_BR = (mean_BD @ left_out_RD.T - own_R) / (degree_B1 - 1) / length_B1
     return q_BD @ left_out_RD.T + seen_BR * change_BR
 
 

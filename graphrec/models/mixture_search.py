@@ -28,7 +28,7 @@ def choose_mixture(parts: Parts, has_raw: bool, pool: Pool, users: np.ndarray, p
 
     @cache
     def ndcg(mixture: Mixture) -> float:
-        vectors_PD = parts.content(mixture, pool.items)
+        vectors_PD = parts.without_edges(mixture, pool.items)
         on, off = (
             mean_ndcg_in_pool(
                 parts.queries(users, mixture, scale(mixture.fold_in_share), popularity), vectors_PD, pool, users

@@ -5,17 +5,21 @@
 For an item without an edge, what the head predicts of z and of the fold-in stands in their place.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.sparse as sp
 from pydantic import BaseModel, NonNegativeFloat
 
+from graphrec.features.blocks import FeatureBlocks
+from graphrec.graph.site_view import SiteView
 from graphrec.models.fold_in import alike_scaled
 from graphrec.models.graphsage import Encoded
 from graphrec.models.kernel_ridge import KernelRidge
+from graphrec.models.other_sites import is_present, without_other_sites
 from graphrec.models.popularity import Popularity
 from graphrec.models.raw_block import join_queries, join_vectors, raw_coefficients, raw_scale, sum_of_items
+from graphrec.models.ridge import HeadSettings
 from graphrec.models.scoring import QueryScale, with_popularity
 
 
@@ -31,53 +35,88 @@ class Mixture(BaseModel, extra="forbid", frozen=True):
 
 
 @dataclass(frozen=True)
+class Placer:
+    """Where an item belongs that has no edge, as its feature blocks tell."""
+
+    head: KernelRidge
+    popularity: Popularity
+
+    @classmethod
+    def of(
+        cls, blocks: FeatureBlocks, degree_I: np.ndarray, head: HeadSettings, popularity_head: HeadSettings, seed: int
+    ) -> "Placer":
+        """Over the items with an edge, with kernels of these settings."""
+        return cls(
+            KernelRidge.of(blocks, np.flatnonzero(degree_I), head, seed),
+            Popularity.fit(blocks, degree_I, popularity_head, seed),
+        )
+
+
+@dataclass(frozen=True)
+class Placed:
+    """What a placer says of every item."""
+
+    z_ID: np.ndarray
+    folded_ID: np.ndarray
+    raw_IR: np.ndarray
+    popularity_I: np.ndarray
+
+
+@dataclass(frozen=True)
 class Parts:
     """Fitted on one training set. D dimensions of the encoder, R of the raw block (0: there is none)."""
 
     q_UD: np.ndarray
     matrix_UI: sp.csr_matrix
+    """What users touched, on all sites, items as nodes."""
     z_ID: np.ndarray
     folded_ID: np.ndarray
     """z and the fold-in, scaled so that their scores vary alike."""
-    content_z_ID: np.ndarray
-    content_folded_ID: np.ndarray
-    """What the head predicts of them from the items' own features."""
-    raw_IR: np.ndarray
+    content: Placed
+    """From the items' own features and nothing else."""
+    unseen: Placed
+    """As items without an edge on the site are served: with what people of other sites did, where they know the item;
+    otherwise from content, whose arrays these are where there is no other site."""
     raw_scale: QueryScale
-    popularity: Popularity
+    observed_popularity_I: np.ndarray
     known_users: np.ndarray
     warm: np.ndarray
 
     @classmethod
     def fit(
         cls,
-        head: KernelRidge,
+        content: Placer,
+        elsewhere: Placer | None,
         encoded: Encoded,
         folded_ID: np.ndarray,
-        matrix_UI: sp.csr_matrix,
-        popularity: Popularity,
+        view: SiteView,
         raw_dim: int,
         seed: int,
     ) -> "Parts":
-        """Teach the head z and the fold-in of its items, and the raw block; one pass over the catalogue."""
-        known_users, warm = np.flatnonzero(np.diff(matrix_UI.indptr)), head.rows
+        """Teach the heads z and the fold-in of the items with edges, and the raw block; one pass over the catalogue.
+
+        `elsewhere` places items by the blocks of other sites too; None where there are none. The raw block is its.
+        """
+        known_users, warm = np.flatnonzero(np.diff(view.own_UI.indptr)), content.head.rows
         z_ID, folded_ID = alike_scaled(encoded.z_ID, folded_ID, encoded.q_UD[known_users], warm)
-        coefficients_L = [head.coefficients(np.hstack([z_ID[warm], folded_ID[warm]]))]
-        if raw_dim:
-            coefficients_L.append(raw_coefficients(head, matrix_UI, raw_dim, seed))
-        predicted_I = head.predict(np.hstack(coefficients_L))
-        dim = z_ID.shape[1]
-        raw_IR = np.ascontiguousarray(predicted_I[:, 2 * dim :])
+        taught_RT = np.hstack([z_ID[warm], folded_ID[warm]])
+        widest = content if elsewhere is None else elsewhere
+        raw_LR = raw_coefficients(widest.head, view.own_UI, raw_dim, seed) if raw_dim else None
+        unseen = _placed(widest, taught_RT, raw_LR)
+        own = unseen
+        if elsewhere is not None:
+            raw_IR = unseen.raw_IR[:, :0] if raw_LR is None else _raw_of_own_features(elsewhere.head, raw_LR)
+            own = replace(_placed(content, taught_RT, None), raw_IR=raw_IR)
+            unseen = _where(is_present(elsewhere.head.blocks), unseen, own)
         return cls(
             q_UD=encoded.q_UD,
-            matrix_UI=matrix_UI,
+            matrix_UI=view.matrix_UI,
             z_ID=z_ID,
             folded_ID=folded_ID,
-            content_z_ID=predicted_I[:, :dim],
-            content_folded_ID=predicted_I[:, dim : 2 * dim],
-            raw_IR=raw_IR,
-            raw_scale=raw_scale(matrix_UI, raw_IR, warm, seed),
-            popularity=popularity,
+            content=own,
+            unseen=unseen,
+            raw_scale=raw_scale(view.own_UI, unseen.raw_IR, warm, seed),
+            observed_popularity_I=content.popularity.observed_I,
             known_users=known_users,
             warm=warm,
         )
@@ -88,18 +127,25 @@ class Parts:
 
     def queries(self, users: np.ndarray, mixture: Mixture, scale: QueryScale, popularity: bool = True) -> np.ndarray:
         """(B, D + R + 1) float32; with `popularity` off the average user is taken out."""
-        items_BI = self.matrix_UI[users]
-        return mixed_queries(self.q_UD[users], items_BI, self.raw_IR, scale, self.raw_scale, mixture, popularity)
+        items_BI, raw_IR = self.matrix_UI[users], self.unseen.raw_IR
+        return mixed_queries(self.q_UD[users], items_BI, raw_IR, scale, self.raw_scale, mixture, popularity)
 
     def graph(self, mixture: Mixture, items: np.ndarray | slice = slice(None)) -> np.ndarray:
         """Where the graph puts the items, (items, D + R + 1) float32; meaningless for items without an edge."""
         learned_ND = _mixed(self.z_ID, self.folded_ID, mixture, items)
-        return join_vectors(with_popularity(learned_ND, self.popularity.observed_I[items]), self.raw_IR[items])
+        with_popularity_ND = with_popularity(learned_ND, self.observed_popularity_I[items])
+        return join_vectors(with_popularity_ND, self.unseen.raw_IR[items])
 
-    def content(self, mixture: Mixture, items: np.ndarray | slice = slice(None)) -> np.ndarray:
-        """From the items' own features and nothing else, (items, D + R + 1) float32."""
-        learned_ND = _mixed(self.content_z_ID, self.content_folded_ID, mixture, items)
-        return join_vectors(with_popularity(learned_ND, self.popularity.predicted_I[items]), self.raw_IR[items])
+    def without_edges(
+        self, mixture: Mixture, items: np.ndarray | slice = slice(None), own_features: bool = False
+    ) -> np.ndarray:
+        """The items as if they had no edge on the site, (items, D + R + 1) float32.
+
+        With `own_features` from their own features and nothing else: c. Otherwise with what other sites say of them.
+        """
+        placed = self.content if own_features else self.unseen
+        learned_ND = _mixed(placed.z_ID, placed.folded_ID, mixture, items)
+        return join_vectors(with_popularity(learned_ND, placed.popularity_I[items]), placed.raw_IR[items])
 
 
 def mixed_queries(
@@ -120,3 +166,28 @@ def mixed_queries(
 def _mixed(z_ID: np.ndarray, folded_ID: np.ndarray, mixture: Mixture, items: np.ndarray | slice) -> np.ndarray:
     share = np.float32(mixture.fold_in_share)
     return (1 - share) * z_ID[items] + share * folded_ID[items]
+
+
+def _placed(placer: Placer, taught_RT: np.ndarray, raw_LR: np.ndarray | None) -> Placed:
+    coefficients_L = [placer.head.coefficients(taught_RT), *([] if raw_LR is None else [raw_LR])]
+    predicted_I = placer.head.predict(np.hstack(coefficients_L))
+    dim = taught_RT.shape[1] // 2
+    return Placed(
+        z_ID=predicted_I[:, :dim],
+        folded_ID=predicted_I[:, dim : 2 * dim],
+        raw_IR=np.ascontiguousarray(predicted_I[:, 2 * dim :]),
+        popularity_I=placer.popularity.predicted_I,
+    )
+
+
+def _raw_of_own_features(head: KernelRidge, raw_LR: np.ndarray) -> np.ndarray:
+    return head.predict(raw_LR, without_other_sites(head.blocks).x_IF)
+
+
+def _where(mask_I: np.ndarray, one: Placed, other: Placed) -> Placed:
+    return Placed(
+        z_ID=np.where(mask_I[:, None], one.z_ID, other.z_ID),
+        folded_ID=np.where(mask_I[:, None], one.folded_ID, other.folded_ID),
+        raw_IR=np.where(mask_I[:, None], one.raw_IR, other.raw_IR),
+        popularity_I=np.where(mask_I, one.popularity_I, other.popularity_I),
+    )

@@ -24,8 +24,8 @@ def counted(share: float, size: int, what: str) -> int:
 
 
 def touched_items(dataset: Dataset) -> np.ndarray:
-    """Indices of the items with interactions, sorted; raises GraphRecError where there are none."""
-    touched = np.flatnonzero(dataset.interactions.item_degree())
+    """Indices of the recommended items with interactions, sorted; raises GraphRecError where there are none."""
+    touched = np.flatnonzero(dataset.own_interactions.item_degree())
     if not len(touched):
         raise GraphRecError(
             f"Dataset {dataset.name!r} has no interactions: there is nothing to learn from; only encode works on it."

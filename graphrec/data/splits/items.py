@@ -34,7 +34,7 @@ def cold_item_folds(dataset: Dataset, num_folds: int, seed: int) -> list[Split]:
 def _hold_out(dataset: Dataset, cold: np.ndarray, warm_fraction: float, rng: np.random.Generator) -> Split:
     is_cold_I = np.zeros(dataset.interactions.num_items, dtype=bool)
     is_cold_I[cold] = True
-    pairs = dataset.interactions.user_item_matrix().tocoo()
+    pairs = dataset.own_interactions.user_item_matrix().tocoo()
     is_held_P = is_cold_I[pairs.col]
     is_held_P |= held_pairs(pairs.row, pairs.col, ~is_held_P, warm_fraction, rng)
     return without_pairs(dataset, pairs.row[is_held_P], pairs.col[is_held_P])

@@ -11,7 +11,7 @@ def split_warm_pairs(dataset: Dataset, fraction: float, seed: int) -> Split:
     """See `Dataset.split_warm_pairs`."""
     checked_share(fraction, "pairs to hold out")
     touched_items(dataset)
-    pairs = dataset.interactions.user_item_matrix().tocoo()
+    pairs = dataset.own_interactions.user_item_matrix().tocoo()
     rng = np.random.default_rng(seed)
     is_held_P = held_pairs(pairs.row, pairs.col, np.ones(len(pairs.row), dtype=bool), fraction, rng)
     if not is_held_P.any():
