@@ -19,7 +19,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, NonNegativeInt, ValidationError
 
-from graphrec.disk import lacks_room, scratch_folder, scratch_path, share, sync, why_not_written
+from graphrec.disk import delete_leftovers, lacks_room, scratch_folder, scratch_path, share, sync, why_not_written
 from graphrec.errors import GraphRecError
 from graphrec.locks import locked
 
@@ -28,6 +28,8 @@ FORMAT_VERSION = 3
 _OLDEST_READ = {"run": 3}
 """By kind, where not every version is read."""
 MANIFEST = "manifest.json"
+CONTAINS_FORGOTTEN = "contains-forgotten"
+"""In `Manifest.about` where weights are older than somebody's wish to be forgotten: the number of such people."""
 
 _PACKAGES = ("graphrec", "torch", "torch-geometric", "faiss-cpu", "faiss-gpu", "numpy")
 _COMMAND = {"run": "train", "export": "export", "clip": "clip fit"}
@@ -119,6 +121,19 @@ def check_replaceable(folder: Path, kind: str = "run") -> None:
         return
     if not (folder / MANIFEST).is_file() or _parse(folder).kind != kind:
         raise GraphRecError(f"{folder} is not empty and is not a graphrec {kind}: choose another --out.")
+
+
+def clean_up(folder: Path) -> None:
+    """Put a half-made replacement right and delete what killed writers left beside the folder, now.
+
+    Nothing there would ever be read, and the next writer deletes it: call this where it must not lie there so long.
+    """
+    folder = Path(folder).resolve()
+    if folder.parent.is_dir():
+        with locked(folder.parent):
+            _recover(folder)
+            _discard(folder)
+        delete_leftovers(folder)
 
 
 def read_manifest(folder: Path, verify: bool = True, kind: str = "run") -> Manifest:

@@ -236,5 +236,6 @@ def demo_user(model: Recommender) -> str:
 def export_run(model: Recommender, to: Format, out: Path) -> Manifest:
     """Write the served item vectors and the users' queries; see `export.export_embeddings`."""
     return export_embeddings(
-        model.embeddings("item"), model.embeddings("user"), to, out, model.version, model.config.index
-    )
+        model.embeddings("item"), model.embeddings("user"), to, out, model.version, model.config.index,
+        model.forgotten_,
+    )  # fmt: skip

@@ -11,6 +11,7 @@ from graphrec.cli.demo import demo
 from graphrec.cli.encode import encode
 from graphrec.cli.evaluate import evaluate
 from graphrec.cli.export import export
+from graphrec.cli.forget_user import forget_user
 from graphrec.cli.recall import recall
 from graphrec.cli.search import search
 from graphrec.cli.sites import sites_app
@@ -29,6 +30,7 @@ for command in (demo, check, encode, train, tune, recall, search):
     app.command()(command)
 app.command("eval")(evaluate)
 app.command()(export)
+app.command("forget-user")(forget_user)
 app.add_typer(clip_app, name="clip")
 app.add_typer(sites_app, name="sites")
 

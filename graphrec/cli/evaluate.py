@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from graphrec.cli.options import RUN, JsonOption, RunOption
-from graphrec.cli.output import answer, print_json, screen_and_progress
+from graphrec.cli.output import answer, print_json, screen_and_progress, warn_of_forgotten
 
 
 def evaluate(
@@ -70,8 +70,10 @@ def evaluate(
     asked_arms = DEFAULT_ARMS if arms is None else arm_names(arms)
     asked_by = [] if by is None else by_names(by)
     ks = cut_offs(k)
+    model = Recommender.load(run)
+    warn_of_forgotten(model.forgotten_)
     comparison, set_aside = evaluate_run(
-        Recommender.load(run), pool, ks, split, truth, candidates, asked_arms, progress,
+        model, pool, ks, split, truth, candidates, asked_arms, progress,
         metrics=per_user, reference=reference, by=asked_by, memory_mb=memory,
     )  # fmt: skip
     for (file, reason), count in set_aside.counts().items():

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from graphrec.cli.options import RUN, JsonOption, RunOption
-from graphrec.cli.output import answer, print_json
+from graphrec.cli.output import answer, print_json, warn_of_forgotten
 
 
 def export(
@@ -21,7 +21,9 @@ def export(
 
     if to not in ("parquet", "npy", "faiss"):
         raise typer.BadParameter(f"expected parquet, npy or faiss, got {to!r}", param_hint="--to")
-    manifest = export_run(Recommender.load(run), to, out)
+    model = Recommender.load(run)
+    warn_of_forgotten(model.forgotten_)
+    manifest = export_run(model, to, out)
     if as_json:
         print_json(manifest.model_dump(mode="json"))
         return

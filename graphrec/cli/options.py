@@ -64,6 +64,15 @@ ExcludeOption = Annotated[
         metavar="ID,ID", help="Items to leave out, separated by commas or given several times.", show_default=False
     ),
 ]
+KeyEnvOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="User ids are those of the files, and the run knows pseudonyms: the environment variable with their key.",
+        show_default=False,
+    ),
+]
+KeyFileOption = Annotated[Path | None, typer.Option(help="The same, with the key in a file.", show_default=False)]
 
 
 def split_ids(given: list[str] | None) -> tuple[str, ...]:
@@ -83,3 +92,20 @@ def checked_device(name: str) -> Any:
     if name not in ("auto", "cpu", "cuda"):
         raise typer.BadParameter(f"expected auto, cpu or cuda, got {name!r}", param_hint="--device")
     return name
+
+
+def chosen_key(env: str | None, file: Path | None) -> Any:
+    """Where the key is that `--key-env` or `--key-file` names, None for neither; a usage error for anything else."""
+    from pydantic import ValidationError
+
+    from graphrec.data.dataset_yaml import one_line
+    from graphrec.data.privacy.settings import KeySource
+
+    if env is None and file is None:
+        return None
+    if env is not None and file is not None:
+        raise typer.BadParameter("--key-env and --key-file exclude each other", param_hint="--key-env")
+    try:
+        return KeySource(key_env=env, key_file=None if file is None else str(file.expanduser().absolute()))
+    except ValidationError as error:  # without the value: it may be the key itself
+        raise typer.BadParameter(one_line(error, KeySource), param_hint="--key-env / --key-file") from None

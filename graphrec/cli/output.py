@@ -51,6 +51,14 @@ def print_notes(screen: "Console", notes: tuple[str, ...]) -> None:
         screen.print(note, style="dim", markup=False)
 
 
+def warn_of_forgotten(num_people: int) -> None:
+    """That weights were trained with people who have been forgotten since; nothing where there are none."""
+    if num_people:
+        screen, _ = screen_and_progress()
+        who = "a person who was" if num_people == 1 else f"{num_people} people who were"
+        screen.print(f"! The weights were trained with {who} forgotten since: train again.", style="yellow")
+
+
 def run_option(out: Path) -> str:
     """The option that names this run in a suggested command; empty for the default."""
     return "" if out == RUN else f" --run {out}"

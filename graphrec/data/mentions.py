@@ -46,7 +46,7 @@ class Mentions:
             for start in _starts(data, needle)
         )
 
-    @property
+    @cached_property
     def longest(self) -> int:
         """Bytes that pieces of a file have to overlap by, so that nothing is cut in two."""
         return max((len(form) for one in (*self.ids, *self.longer_ids) for form in _encoded(one)), default=0)
@@ -54,7 +54,9 @@ class Mentions:
     @cached_property
     def _patterns(self) -> list[re.Pattern[str]]:
         return [
-            re.compile(re.escape(one) if len(one) >= LONG_ID else rf"(?<!\w){re.escape(one)}(?!\w)") for one in self.ids
+            re.compile(re.escape(form) if len(one) >= LONG_ID else rf"(?<!\w){re.escape(form)}(?!\w)")
+            for one in self.ids
+            for form in dict.fromkeys((one, json.dumps(one)[1:-1], one.replace('"', '""')))  # as JSON and CSV write it
         ]
 
     @cached_property

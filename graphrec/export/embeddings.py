@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from graphrec.artifact import Manifest, write_artifact
+from graphrec.artifact import CONTAINS_FORGOTTEN, Manifest, write_artifact
 from graphrec.errors import GraphRecError
 from graphrec.retrieval.embeddings import Embeddings
 from graphrec.retrieval.item_index import IndexConfig, ItemIndex
@@ -29,13 +29,15 @@ def export_embeddings(
     out: Path,
     model_version: str,
     index: IndexConfig | None = None,
+    forgotten: int = 0,
 ) -> Manifest:
     """Write item and user vectors into a new or empty folder, or in place of an earlier export.
 
     parquet: `items.parquet`, `users.parquet` with columns id, vector, degree, source. npy: `items.npy`, `users.npy`
     (float32, one vector per row) with `item_ids.csv`, `user_ids.csv` (id, degree, source) in the same order. faiss:
     `items.faiss`, whose ids are the rows of `item_ids.csv`, and the users as for npy; `index` says how it is built.
-    Each with `manifest.json`. The order of the rows is that of the model.
+    Each with `manifest.json`. The order of the rows is that of the model. `forgotten` are people whose rows left after
+    training; the manifest says how many.
 
     Raises GraphRecError where the format is unknown or the folder holds something else, ValueError where users and
     items have different dimensions.
@@ -51,6 +53,7 @@ def export_embeddings(
         "metric": "inner product",
         "how_to_score": HOW_TO_SCORE,
         "model_version": model_version,
+        **({CONTAINS_FORGOTTEN: forgotten} if forgotten else {}),
     }
     if to == "parquet":
         return write_artifact(out, lambda folder: _write_parquet(folder, items, users), about, kind="export")

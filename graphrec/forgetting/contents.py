@@ -1,0 +1,136 @@
+"""What a file holds, piece by piece: texts as texts, tables by column, and what is compressed unpacked."""
+
+import gzip
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, cast
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+import pyarrow.parquet as pq
+
+_CHUNK = 16 << 20
+_MOST_PACKED = 4
+"""Files in files in files; deeper ones are looked at as they are."""
+_ARROWS_OWN = b"ARROW:schema"
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A part of a file's content."""
+
+    where: str
+    """For a reader, such as "column user_id"; "" for the file itself."""
+    column: str
+    """The column of a table that these are the values of, one per line; "" elsewhere."""
+    content: str | bytes
+    """Bytes where it is no text."""
+
+
+def pieces(path: Path, overlap: int) -> Iterator[Piece]:
+    """Everything in the file; pieces of long content share `overlap` bytes at least with the next one."""
+    with path.open("rb") as file:
+        yield from _of(file, "", overlap, 0, path.suffix in (".csv", ".tsv"))
+
+
+def _of(file: IO[bytes], where: str, overlap: int, depth: int, is_csv: bool) -> Iterator[Piece]:
+    head = file.read(8)
+    file.seek(0)
+    if depth < _MOST_PACKED:
+        try:
+            if head[:4] == b"PAR1":
+                yield from _of_parquet(file, where)
+                return
+            if head[:2] == b"\x1f\x8b":
+                with gzip.GzipFile(fileobj=file) as inner:
+                    unpacked = cast(IO[bytes], inner)
+                    yield from _of(unpacked, _inside(where, "unpacked"), overlap, depth + 1, is_csv)
+                return
+            if head[:4] == b"PK\x03\x04":
+                yield from _of_zip(file, where, overlap, depth)
+                return
+            if is_csv:
+                yield from _of_csv(file, where)
+        except (OSError, EOFError, zlib.error, zipfile.BadZipFile, pa.ArrowException):
+            pass  # it is not what it looks like: then its bytes say what there is
+        file.seek(0)
+    yield from _plain(file, where, overlap)
+
+
+def _of_parquet(file: IO[bytes], where: str) -> Iterator[Piece]:
+    parquet = pq.ParquetFile(file)
+    schema = parquet.schema_arrow
+    metadata = {key: value for key, value in (parquet.metadata.metadata or {}).items() if key != _ARROWS_OWN}
+    told = [*schema.names, *(text.decode("utf-8", "replace") for pair in metadata.items() for text in pair)]
+    told += [str(pair) for field in schema for pair in (field.metadata or {}).items()]
+    yield Piece(_inside(where, "metadata"), "", "\n".join(told))
+    for batch in parquet.iter_batches():
+        yield from _of_columns(zip(batch.schema.names, batch.columns, strict=True), where)
+
+
+def _of_csv(file: IO[bytes], where: str) -> Iterator[Piece]:
+    names = pa.csv.open_csv(file).schema.names
+    file.seek(0)
+    types = pa.csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()))
+    for batch in pa.csv.open_csv(file, convert_options=types):
+        yield from _of_columns(zip(batch.schema.names, batch.columns, strict=True), where)
+
+
+def _of_columns(columns: Iterable[tuple[str, pa.Array]], where: str) -> Iterator[Piece]:
+    for name, column in columns:
+        while pa.types.is_nested(column.type):
+            column = pa.concat_arrays(column.flatten()) if pa.types.is_struct(column.type) else column.flatten()
+        values = column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+        if pa.types.is_floating(values.type) or pa.types.is_temporal(values.type) or pa.types.is_boolean(values.type):
+            continue
+        if pa.types.is_binary(values.type) or pa.types.is_large_binary(values.type):
+            yield Piece(_inside(where, f"column {name}"), name, b"\n".join(one for one in values.to_pylist() if one))
+            continue
+        texts = pc.drop_null(pc.cast(values, pa.large_string()))
+        yield Piece(_inside(where, f"column {name}"), name, "\n".join(texts.to_pylist()))
+
+
+def _of_zip(file: IO[bytes], where: str, overlap: int, depth: int) -> Iterator[Piece]:
+    with zipfile.ZipFile(file) as archive:
+        yield Piece(_inside(where, "names of its files"), "", "\n".join(archive.namelist()))
+        for name in archive.namelist():
+            with archive.open(name) as inner:
+                yield from _of(inner, _inside(where, name), overlap, depth + 1, name.endswith((".csv", ".tsv")))
+
+
+def _plain(file: IO[bytes], where: str, overlap: int) -> Iterator[Piece]:
+    """Chunks as text as long as they are text; each begins so far before the end of the last, and cuts no word."""
+    rest = b""
+    while chunk := file.read(_CHUNK):
+        data = rest + chunk
+        end = _last_gap(data, len(data)) or len(data)
+        yield _piece(data[:end], where)
+        rest = data[_last_gap(data, end - overlap) or max(0, end - overlap) :]
+    yield _piece(rest, where)
+
+
+def _last_gap(data: bytes, end: int) -> int:
+    """Where the last word before `end` begins; 0 where there is no gap."""
+    return max(data.rfind(b"\n", 0, max(0, end)), data.rfind(b" ", 0, max(0, end))) + 1
+
+
+def _piece(data: bytes, where: str) -> Piece:
+    text = _text(data)
+    return Piece(where, "", data if text is None else text)
+
+
+def _text(data: bytes) -> str | None:
+    if b"\x00" in data:
+        return None
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+
+
+def _inside(where: str, part: str) -> str:
+    return f"{where}, {part}" if where else part

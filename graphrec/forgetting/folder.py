@@ -1,0 +1,180 @@
+"""Forgetting people in everything that lies on the disk of a run: its folder, its checkpoint, its exports."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, cast, get_args
+
+from graphrec.artifact import MANIFEST, Manifest, checkpoint_path, clean_up, read_manifest
+from graphrec.data.privacy.lookup import ids_known
+from graphrec.data.privacy.settings import KeySource
+from graphrec.device import Device
+from graphrec.errors import GraphRecError
+from graphrec.export.embeddings import Format, export_embeddings
+from graphrec.forgetting.traces import Trace, find_traces
+from graphrec.models.checkpoint import remove_checkpoint
+from graphrec.progress import Progress, Say, silent, unsaid
+from graphrec.recommender import Recommender
+
+_EXPORT = "export"
+
+
+@dataclass(frozen=True)
+class Forgotten:
+    """What was done."""
+
+    people: int
+    events: int
+    held_out_pairs: int
+    rows_set_aside: int
+    exports: tuple[Path, ...]
+    """Made anew without them."""
+    removed: tuple[str, ...]
+    """Files that somebody had added to the run folder: they left with the old one."""
+    in_weights: int
+    """People, these and earlier ones, whom the weights were trained with."""
+
+    def to_json(self) -> dict[str, Any]:
+        """The same as plain values."""
+        return {**asdict(self), "exports": [str(path) for path in self.exports]}
+
+
+def forget_in_folder(
+    run: Path,
+    user_ids: Sequence[str],
+    exports: Sequence[Path] = (),
+    key: KeySource | None = None,
+    device: Device = "auto",
+    progress: Progress = silent,
+    say: Say = unsaid,
+) -> Forgotten:
+    """Remove people from a run folder, from the checkpoint beside it and from exports made from it.
+
+    `key` is that of the run's pseudonyms, where the ids are those of the files that it was read from.
+
+    Exports inside the run folder are found, others have to be named; all are made anew from what the run is without
+    them. Everything is written whole or not at all, and the run last: killed before, the same call does the rest. At
+    the end everything is searched for what is left of them (see `traces.find_traces`).
+
+    Raises GraphRecError where somebody is in none of these places, an export is of another model, too little would be
+    left, or a trace is: then it names the file.
+    """
+    run = Path(run).resolve()
+    clean_up(run)  # an earlier call may have been killed before it could
+    model = Recommender.load(run, device)
+    inside = _exports_inside(run)
+    formats = {path: _format_of(path) for path in (*exports, *inside)}
+    before, old_version = model.train_, model.version
+    pairs_before = _num_held_out(model)
+    known_ids = ids_known(before, user_ids, key)
+    say(f"Fitting {run.name} again without them; the weights stay.")
+    model.forget_users(known_ids)
+    for path in formats:
+        _check_version(path, {old_version, model.version})
+    added = _added_files(run, inside)
+    outside = [path for path in formats if path not in inside]
+    remove_checkpoint(checkpoint_path(run))  # what it would go on to was learned from them
+    for path in outside:
+        _export(model, formats[path], path)
+    model.save(run)
+    for path in inside:
+        _export(model, formats[path], path)
+    clean_up(run)
+    _require_no_trace(run, list(dict.fromkeys([*known_ids, *user_ids])), outside, progress)
+    return Forgotten(
+        people=len(set(user_ids)),
+        events=len(before.interactions) - len(model.train_.interactions),
+        held_out_pairs=pairs_before - _num_held_out(model),
+        rows_set_aside=len(before.set_aside) - len(model.train_.set_aside),
+        exports=tuple(formats),
+        removed=tuple(added),
+        in_weights=model.forgotten_,
+    )
+
+
+def traces_in_run(run: Path, user_ids: Sequence[str], progress: Progress = silent) -> list[Trace]:
+    """What a run folder, and the checkpoint and unfinished work beside it, hold of these people."""
+    run = Path(run).resolve()
+    model = Recommender.load(run)
+    traces = _traces(run, user_ids, model, progress)
+    for beside in sorted(run.parent.glob(f".{run.name}.*")):
+        inside = f"{beside.name}/" if beside.is_dir() else ""
+        traces += [replace(one, file=inside + one.file) for one in _traces(beside, user_ids, model, progress)]
+    return traces
+
+
+def _traces(place: Path, user_ids: Sequence[str], model: Recommender, progress: Progress) -> list[Trace]:
+    """In one folder; what its manifest lists is not a stranger's, and may hold a word that is an id by chance."""
+    is_listed = (place / MANIFEST).is_file()
+    own_files = {MANIFEST, *Manifest.model_validate_json((place / MANIFEST).read_bytes()).files} if is_listed else ()
+    return find_traces(place, user_ids, model.train_.user_ids, _words(model), own_files, progress)
+
+
+def _require_no_trace(run: Path, user_ids: Sequence[str], exports: Sequence[Path], progress: Progress) -> None:
+    traces = [f"{run}/{trace}" for trace in traces_in_run(run, user_ids, progress)]
+    model = Recommender.load(run)
+    for path in exports:
+        traces += [f"{path}/{trace}" for trace in _traces(path, user_ids, model, progress)]
+    if traces:
+        more = f" and {len(traces) - 5} more places" if len(traces) > 5 else ""
+        raise GraphRecError(
+            f"Traces are left in {'; '.join(traces[:5])}{more}: delete what is named there, then call again."
+        )
+
+
+def _words(model: Recommender) -> str:
+    """Everything in the run that may look like an id without meaning a person."""
+    catalogue, attributes = model.train_.catalogue, model.train_.catalogue.attributes
+    columns = [catalogue.item_ids, catalogue.title, catalogue.text, catalogue.image, catalogue.site]
+    columns += [*attributes.categorical.values(), *catalogue.keys.values()]
+    lists = [one for values in attributes.multi_valued.values() for one in values]
+    words = [*(str(one) for column in columns for one in column), *(word for one in lists for word in one)]
+    about = model.train_.description.model_dump_json()
+    return "\n".join([*words, *model.train_.site_names, model.train_.name, about, model.config.to_yaml()])
+
+
+def _num_held_out(model: Recommender) -> int:
+    return sum(len(truth.user_index_P) for truth in model.held_out_.values())
+
+
+def _exports_inside(run: Path) -> list[Path]:
+    manifests = [path for path in run.rglob(MANIFEST) if path.parent != run]
+    return sorted(path.parent for path in manifests if _kind(path.parent) == _EXPORT)
+
+
+def _kind(folder: Path) -> str | None:
+    try:
+        return Manifest.model_validate_json((folder / MANIFEST).read_text(encoding="utf-8")).kind
+    except (OSError, ValueError):
+        return None
+
+
+def _format_of(export: Path) -> Format:
+    if not export.is_dir():
+        raise GraphRecError(f"There is no export at {export}: name the folder that `graphrec export --out` wrote.")
+    to = read_manifest(export, verify=False, kind=_EXPORT).about.get("format")
+    if to not in get_args(Format):
+        raise GraphRecError(f"{export} has the format {to!r}, which this graphrec does not write: delete the export.")
+    return cast(Format, to)
+
+
+def _check_version(export: Path, versions: set[str]) -> None:
+    version = read_manifest(export, verify=False, kind=_EXPORT).about.get("model_version")
+    if version not in versions:
+        raise GraphRecError(
+            f"{export} was made from another model than this run is: delete it, and export again. Nothing was changed."
+        )
+
+
+def _export(model: Recommender, to: Format, out: Path) -> None:
+    export_embeddings(
+        model.embeddings("item"), model.embeddings("user"), to, out, model.version, model.config.index,
+        model.forgotten_,
+    )  # fmt: skip
+
+
+def _added_files(run: Path, inside: Sequence[Path]) -> list[str]:
+    own = {MANIFEST, *read_manifest(run, verify=False).files}
+    files = [path for path in sorted(run.rglob("*")) if not path.is_dir()]
+    files = [path for path in files if not any(path.is_relative_to(export) for export in inside)]
+    return [name for path in files if (name := path.relative_to(run).as_posix()) not in own]
