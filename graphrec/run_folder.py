@@ -11,12 +11,14 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import safetensors.torch
+import scipy.sparse as sp
 import yaml
 from pydantic import ValidationError
 
 from graphrec.artifact import CONTAINS_FORGOTTEN, MANIFEST, Manifest, read_manifest, write_artifact
 from graphrec.config import GraphRecConfig
 from graphrec.data.catalogue import Attributes, Catalogue
+from graphrec.data.cooccurrence import CooccurrenceCounts
 from graphrec.data.dataset import Dataset, SetAside, Truth
 from graphrec.data.description import DatasetDescription
 from graphrec.data.fingerprint import fingerprint
@@ -196,10 +198,15 @@ def _write_dataset(dataset: Dataset, folder: Path) -> None:
     same_as = dataset.same_as
     pairs = {"left": same_as.left_P, "right": same_as.right_P, "weight": same_as.weight_P}
     pq.write_table(pa.table(pairs), folder / "same_as.parquet")
+    _write_counts(dataset.counts, folder / "counts.parquet")
     about = {
         "name": dataset.name,
         "site_names": list(dataset.site_names),
         "target_site": dataset.target_site,
+        "counts": {
+            site: {"minimum": one.minimum, "most_items_per_user": one.most_items_per_user}
+            for site, one in dataset.counts.items()
+        },
         "description": dataset.description.model_dump(mode="json", exclude_defaults=True),
         "left_out": dataset.set_aside.left_out,
         "notes": list(dataset.set_aside.notes),
@@ -243,10 +250,34 @@ def _read_dataset(folder: Path) -> Dataset:
             site_index_E=events["site_index"].to_numpy(),
         ),
         same_as=_read_same_as(folder / "same_as.parquet"),
+        counts=_read_counts(folder / "counts.parquet", about.get("counts", {}), items.num_rows),
         target_site=about.get("target_site"),
         set_aside=_read_set_aside(folder, about),
         description=DatasetDescription.model_validate(about.get("description", {})),
     )
+
+
+def _write_counts(counts: dict[str, CooccurrenceCounts], path: Path) -> None:
+    parts = [(site, sp.triu(one.counts_II).tocoo()) for site, one in counts.items()]
+    empty = np.zeros(0, dtype=np.int64)
+    table = {
+        "site": [site for site, half in parts for _ in range(half.nnz)],
+        "left": np.concatenate([empty, *(half.row for _, half in parts)]),
+        "right": np.concatenate([empty, *(half.col for _, half in parts)]),
+        "users": np.concatenate([empty, *(half.data for _, half in parts)]),
+    }
+    pq.write_table(pa.table({**table, "site": pa.array(table["site"], pa.string())}), path)
+
+
+def _read_counts(path: Path, about: dict[str, Any], num_items: int) -> dict[str, CooccurrenceCounts]:
+    table, counts = pd.read_parquet(path), {}
+    for site, limits in about.items():
+        part = table[table["site"] == site]
+        pairs = (part["users"].to_numpy(), (part["left"].to_numpy(), part["right"].to_numpy()))
+        half = sp.coo_matrix(pairs, (num_items, num_items))
+        counts_II = sp.csr_matrix(half + half.T - sp.diags_array(half.diagonal()), dtype=np.int64)
+        counts[site] = CooccurrenceCounts(counts_II, **limits)
+    return counts
 
 
 def _read_same_as(path: Path) -> SameAs:

@@ -21,7 +21,7 @@ from graphrec.cli.options import (
 )
 from graphrec.cli.output import print_notes, run_option, say_on, screen_and_progress
 
-_WAYS = ("items", "time", "users", "pairs")
+_WAYS = ("items", "time", "users", "pairs", "visitors", "site")
 
 
 def train(
@@ -38,12 +38,22 @@ def train(
             metavar="WHAT",
             help="What to keep back for eval: items (whole, at random), 1/5 to 5/5 (one fold of them), time "
             "(everything since the youngest fifth of the items came in), a date such as 2024-05-31 (everything from "
-            "then on), users (whole), pairs, or none. Shares: --set hold_out.cold_items=0.1. Default: the dataset's "
+            "then on), users (whole), pairs, visitors (users of --site who are known on other sites), site (the whole "
+            "log of --site), or none. Shares: --set hold_out.cold_items=0.1. Default: the dataset's "
             "own split files, otherwise items.",
             show_default=False,
         ),
     ] = None,
     no_hold_out: Annotated[bool, typer.Option("--no-hold-out", help="Learn from everything: --hold-out none.")] = False,
+    site: Annotated[
+        str | None,
+        typer.Option(
+            "--site",
+            help="The site whose items are to be recommended; what people do on the others helps. Default: the "
+            "dataset's target_site, otherwise all items of all sites are recommended.",
+            show_default=False,
+        ),
+    ] = None,
     device: DeviceOption = "auto",
     cache: CacheOption = None,
     no_cache: NoCacheOption = False,
@@ -68,6 +78,7 @@ def train(
     keeps_back = not no_hold_out and hold_out != "none"
     chosen_device = checked_device(device)
     data = open_dataset(dataset, root, progress)
+    data = data if site is None else data.for_site(site)
     say = say_on(screen)
     for warning in data.set_aside.warnings:
         screen.print(f"! {warning}", style="yellow", markup=False)

@@ -10,9 +10,10 @@ import pandas as pd
 import scipy.sparse as sp
 
 from graphrec.data.catalogue import Catalogue
+from graphrec.data.cooccurrence import CooccurrenceCounts
 from graphrec.data.description import DatasetDescription
 from graphrec.data.interactions import Interactions
-from graphrec.data.same_as import SameAs
+from graphrec.data.same_as import SameAs, product_nodes
 from graphrec.errors import GraphRecError
 
 
@@ -74,6 +75,8 @@ class Dataset:
     own_vectors: dict[str, OwnVectors] = field(default_factory=dict)
     same_as: SameAs = field(default_factory=SameAs.none)
     """Items of different sites that are one product."""
+    counts: dict[str, CooccurrenceCounts] = field(default_factory=dict)
+    """Other site → what it tells of its log in place of it: how many people its items have and share."""
     target_site: str | None = None
     """The site whose items are recommended: the others only help. None: all items of all sites are."""
     set_aside: SetAside = field(default_factory=SetAside)
@@ -95,7 +98,18 @@ class Dataset:
         if site is not None and site not in self.catalogue.site:
             have = ", ".join(self.site_names) or "no site is named"
             raise GraphRecError(f"Dataset {self.name!r} has no items of site {site!r} (it has: {have}).")
-        return replace(self, target_site=site)
+        return replace(self, target_site=site).with_borrowed_log()
+
+    def with_borrowed_log(self) -> "Dataset":
+        """The same data; before its first day, what others did with products that the site sells counts as its own.
+
+        That is so where the target site has items but no event: there is nothing else to learn from.
+        """
+        inter = self.interactions
+        if self.target_site is None or not len(inter) or self.is_served_I[inter.item_index_E].any():
+            return self
+        node_I = product_nodes(self.same_as, self.is_served_I)
+        return replace(self, interactions=replace(inter, item_index_E=node_I[inter.item_index_E]))
 
     @cached_property
     def is_served_I(self) -> np.ndarray:
@@ -160,6 +174,26 @@ class Dataset:
         from graphrec.data.splits.users import split_cold_users
 
         return split_cold_users(self, fraction, visible, seed)
+
+    def split_visitors(self, fraction: float = 0.5, seed: int = 0) -> "Split":
+        """Hold out a random `fraction` of the users of the target site who are also known elsewhere, whole.
+
+        An evaluation encodes them from what they did on other sites, and judges by what they did on this one: what a
+        site can know on a visitor's first day. Training sees nothing of them. The others keep both histories and tie
+        the sites together. Raises GraphRecError without a target site or without such users.
+        """
+        from graphrec.data.splits.visitors import split_visitors
+
+        return split_visitors(self, fraction, seed)
+
+    def split_site(self, visible: float = 0.8, seed: int = 0) -> "Split":
+        """Leave the target site's whole log out: what it could know from the other sites before its first day.
+
+        Its users with at least two items are encoded from a random share `visible` of theirs and judged by the rest.
+        """
+        from graphrec.data.splits.visitors import split_site
+
+        return split_site(self, visible, seed)
 
     def split_warm_pairs(self, fraction: float = 0.1, seed: int = 0) -> "Split":
         """Hold out a random `fraction` of the (user, item) pairs; every user and every item keeps at least one."""

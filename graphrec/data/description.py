@@ -177,8 +177,19 @@ class DatasetDescription(Section):
     """Modality name → own vectors; `image` and `text` take the place of CLIP's, other names stand beside them."""
     same_as: SameAsDescription | None = None
     """What says that items of different sites are one product; not given: nothing does."""
+    target_site: SiteName | None = None
+    """The site whose items are recommended, with the other sites' help; not given: all items of all sites are."""
+    counts: dict[SiteName, str] = Field(default_factory=dict)
+    """Other site → the file of counts that `graphrec sites counts` wrote there, in place of its log."""
     privacy: PrivacySettings = PrivacySettings()
     """Pseudonyms in place of user ids, and the column that says who agreed; not given: neither."""
+
+    @field_validator("counts")
+    @classmethod
+    def _counts_inside(cls, counts: dict[str, str]) -> dict[str, str]:
+        for path in counts.values():
+            inside_root(path)
+        return counts
 
     @field_validator("splits", mode="before")
     @classmethod

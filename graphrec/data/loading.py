@@ -2,12 +2,16 @@
 
 import difflib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 
 from graphrec.data.catalogue import Catalogue
+from graphrec.data.cooccurrence import CooccurrenceCounts
+from graphrec.data.counts_file import read_counts
 from graphrec.data.dataset import Dataset, Truth
 from graphrec.data.description import DatasetDescription, SplitFile
 from graphrec.data.events import Events, concat_events, item_index_of, read_events, without_duplicates
@@ -55,7 +59,7 @@ def load_dataset(path: Path, root: Path | None = None) -> Dataset:
     }
     user_codes, user_ids = _factorize_together([events.user_id_E for events in (train, *held_out.values())])
     site_names = _site_names(catalogue, train)
-    return Dataset(
+    dataset = Dataset(
         name=description.name or name,
         catalogue=catalogue,
         user_ids=user_ids,
@@ -76,9 +80,24 @@ def load_dataset(path: Path, root: Path | None = None) -> Dataset:
             for modality, source in description.vectors.items()
         },
         same_as=same_as,
-        set_aside=collector.finish(),
+        counts={
+            site: _read_counts(root / file, site, catalogue, collector) for site, file in description.counts.items()
+        },
         description=description,
     )
+    return replace(dataset, set_aside=collector.finish()).for_site(description.target_site)
+
+
+def _read_counts(path: Path, site: str, catalogue: Catalogue, collector: SetAsideCollector) -> CooccurrenceCounts:
+    """By the catalogue's indices; items that it does not have are left out, and said so."""
+    of_site = read_counts(path)
+    is_known_N = catalogue.id_index.get_indexer(pd.Index(of_site.item_ids, dtype=object)) >= 0
+    if not is_known_N.any():
+        raise GraphRecError(f"{path}: no items file has any of its items (the first is {of_site.item_ids[0]!r}).")
+    if not is_known_N.all():
+        unknown = int((~is_known_N).sum())
+        collector.note(f"counts of {site}: {unknown:,} of {len(is_known_N):,} items are in no items file and left out")
+    return of_site.placed(catalogue.id_index)
 
 
 def load_catalogue(path: Path, root: Path | None, collector: SetAsideCollector) -> Catalogue:

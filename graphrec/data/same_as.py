@@ -7,6 +7,9 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.csgraph import connected_components
 
+MERGED_FROM = 0.5
+"""Items of two sites that are one product with at least this probability count as one."""
+
 
 @dataclass(frozen=True)
 class SameAs:
@@ -55,3 +58,27 @@ class SameAs:
         """(I,) int64: items that are linked, however many steps apart, have the same number; numbers run from 0."""
         _, product_I = connected_components(self.matrix(num_items), directed=False)
         return product_I.astype(np.int64)
+
+
+def product_nodes(same_as: SameAs, is_served_I: np.ndarray) -> np.ndarray:
+    """(I,) int64: the item at which each one's interactions count.
+
+    An item that is served stands for itself; one of another site at the likeliest served item that it is one product
+    with (`MERGED_FROM`), or where there is none, together with the other sites' items of its product.
+    """
+    is_sure_P = same_as.weight_P >= MERGED_FROM
+    sure = SameAs(same_as.left_P[is_sure_P], same_as.right_P[is_sure_P], same_as.weight_P[is_sure_P])
+    product_I = sure.product_of_item(len(is_served_I))
+    # Foreign items of one product stand at the first of them, and at an item of the site where the product has one.
+    first_of_product = np.full(len(is_served_I), len(is_served_I))
+    np.minimum.at(first_of_product, product_I, np.arange(len(is_served_I)))
+    served = np.flatnonzero(is_served_I)
+    first_of_product[product_I[served[::-1]]] = served[::-1]
+    node_I = np.where(is_served_I, np.arange(len(is_served_I)), first_of_product[product_I])
+    # Where one product has several items on the site, an item that is linked to one of them stands at the likeliest.
+    ends = np.concatenate([np.stack([sure.left_P, sure.right_P]), np.stack([sure.right_P, sure.left_P])], axis=1)
+    weight_P = np.tile(sure.weight_P, 2)
+    is_across_P = ~is_served_I[ends[0]] & is_served_I[ends[1]]
+    order = np.lexsort([-ends[1][is_across_P], weight_P[is_across_P]])
+    node_I[ends[0][is_across_P][order]] = ends[1][is_across_P][order]
+    return node_I

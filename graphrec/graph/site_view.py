@@ -9,10 +9,8 @@ import scipy.sparse as sp
 
 from graphrec.data.dataset import Dataset
 from graphrec.data.interactions import Interactions
+from graphrec.data.same_as import product_nodes
 from graphrec.graph.interaction_graph import InteractionGraph
-
-MERGED_FROM = 0.5
-"""Items of two sites that are one product with at least this probability are one node of the graph."""
 
 
 @dataclass(frozen=True)
@@ -27,24 +25,30 @@ class SiteView:
     node_I: np.ndarray
     """The item at which an item's edges end, int64: itself, unless another stands for it."""
     own: Interactions
-    """Of the target site, or everything."""
+    """Of the target site, or everything where there is none."""
     everywhere: Interactions
     """Of all sites, items as nodes."""
     elsewhere: dict[str, sp.csr_matrix]
     """Other site → users × items: who there touched the product that an item of the target site is, as the probability
     that it is the same product; each pair once. Sites without such a product are left out."""
+    counted: dict[str, sp.csr_matrix]
+    """As `elsewhere`, of sites that tell counts in place of their log: items × items, how many people touched both; on
+    the diagonal, each."""
 
     @classmethod
     def of(cls, train: Dataset) -> Self:
         """The view of the data's target site."""
         inter = train.interactions
         if train.target_site is None:
-            return cls(np.arange(inter.num_items), inter, inter, {})
-        node_I = _nodes(train)
+            return cls(np.arange(inter.num_items), inter, inter, {}, {})
+        node_I = product_nodes(train.same_as, train.is_served_I)
         everywhere = replace(inter, item_index_E=node_I[inter.item_index_E])
-        own = train.own_interactions
-        # Before its first day a site has no log: what it can learn from is what others did.
-        return cls(node_I, own if len(own) else everywhere, everywhere, _elsewhere(train))
+        return cls(node_I, train.own_interactions, everywhere, _elsewhere(train), _counted(train))
+
+    @property
+    def has_elsewhere(self) -> bool:
+        """Whether some other site knows a product of the target site."""
+        return bool(self.elsewhere or self.counted)
 
     @cached_property
     def graph(self) -> InteractionGraph:
@@ -70,6 +74,7 @@ class SiteView:
     def degree_elsewhere_I(self) -> np.ndarray:
         """Users of each item's product on other sites, int64."""
         degrees = [np.bincount(matrix.indices, minlength=len(self.node_I)) for matrix in self.elsewhere.values()]
+        degrees += [np.rint(counts_II.diagonal()).astype(np.int64) for counts_II in self.counted.values()]
         return np.sum([np.zeros(len(self.node_I), dtype=np.int64), *degrees], axis=0)
 
     def as_nodes(self, known_UI: sp.csr_matrix) -> sp.csr_matrix:
@@ -83,36 +88,10 @@ class SiteView:
         return moved
 
 
-def _nodes(train: Dataset) -> np.ndarray:
-    """Linked items of other sites stand at the likeliest item of the target site, or together where there is none."""
-    same_as, is_served_I = train.same_as, train.is_served_I
-    is_sure_P = same_as.weight_P >= MERGED_FROM
-    sure = replace(
-        same_as,
-        left_P=same_as.left_P[is_sure_P],
-        right_P=same_as.right_P[is_sure_P],
-        weight_P=same_as.weight_P[is_sure_P],
-    )
-    product_I = sure.product_of_item(len(is_served_I))
-    # Foreign items of one product stand at the first of them, and at an item of the site where the product has one.
-    first_of_product = np.full(len(is_served_I), len(is_served_I))
-    np.minimum.at(first_of_product, product_I, np.arange(len(is_served_I)))
-    served = np.flatnonzero(is_served_I)
-    first_of_product[product_I[served[::-1]]] = served[::-1]
-    node_I = np.where(is_served_I, np.arange(len(is_served_I)), first_of_product[product_I])
-    # Where one product has several items on the site, an item that is linked to one of them stands at the likeliest.
-    ends = np.concatenate([np.stack([sure.left_P, sure.right_P]), np.stack([sure.right_P, sure.left_P])], axis=1)
-    weight_P = np.tile(sure.weight_P, 2)
-    is_across_P = ~is_served_I[ends[0]] & is_served_I[ends[1]]
-    order = np.lexsort([-ends[1][is_across_P], weight_P[is_across_P]])
-    node_I[ends[0][is_across_P][order]] = ends[1][is_across_P][order]
-    return node_I
-
-
 def _elsewhere(train: Dataset) -> dict[str, sp.csr_matrix]:
     inter, is_served_I = train.interactions, train.is_served_I
-    to_served = train.same_as.matrix(inter.num_items) @ sp.diags_array(is_served_I.astype(np.float32))
     linked = {}
+    to_served = _to_served(train)
     for site in dict.fromkeys(train.catalogue.site[~is_served_I].tolist()):
         is_there_I = (train.catalogue.site == site).astype(bool)
         there = inter.take(is_there_I[inter.item_index_E]).user_item_matrix()
@@ -123,3 +102,15 @@ def _elsewhere(train: Dataset) -> dict[str, sp.csr_matrix]:
             matrix.sort_indices()
             linked[site] = matrix
     return linked
+
+
+def _counted(train: Dataset) -> dict[str, sp.csr_matrix]:
+    to_served = _to_served(train)
+    moved = {site: sp.csr_matrix(to_served.T @ one.counts_II @ to_served) for site, one in train.counts.items()}
+    return {site: counts_II for site, counts_II in moved.items() if counts_II.nnz}
+
+
+def _to_served(train: Dataset) -> sp.csr_matrix:
+    """Items × items: from an item of another site to those of the target site that are the same product."""
+    served = sp.diags_array(train.is_served_I.astype(np.float32))
+    return sp.csr_matrix(train.same_as.matrix(train.interactions.num_items) @ served)

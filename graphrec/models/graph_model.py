@@ -146,9 +146,9 @@ def elsewhere_placer(
     choices: FittedChoices, view: SiteView, blocks: FeatureBlocks, site_dim: int, seed: int
 ) -> Placer | None:
     """What places items that people of other sites know; None where none are, or were when the choices were made."""
-    if choices.elsewhere_head is None or choices.elsewhere_popularity_head is None or not view.elsewhere:
+    if choices.elsewhere_head is None or choices.elsewhere_popularity_head is None or not view.has_elsewhere:
         return None
-    wide = with_other_sites(blocks, view.elsewhere, site_dim, seed)
+    wide = with_other_sites(blocks, view, site_dim, seed)
     return Placer.of(wide, view.degree_I, choices.elsewhere_head, choices.elsewhere_popularity_head, seed)
 
 

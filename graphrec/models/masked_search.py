@@ -40,10 +40,9 @@ class MaskedSearch:
         self.masked, self.x_IF = masked, blocks.x_IF
         self.view = SiteView.of(masked.split.train)
         self.content = HeadSearch.of(blocks, masked)
-        elsewhere = self.view.elsewhere if site_dim else {}
-        self.elsewhere = (
-            HeadSearch.of(with_other_sites(blocks, elsewhere, site_dim, masked.seed), masked) if elsewhere else None
-        )
+        self.elsewhere = None
+        if site_dim and self.view.has_elsewhere:
+            self.elsewhere = HeadSearch.of(with_other_sites(blocks, self.view, site_dim, masked.seed), masked)
         self.untuned = (self.elsewhere or self.content).untuned()
         judges = masked.judges("cold")
         if judges is None:

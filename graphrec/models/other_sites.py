@@ -20,6 +20,7 @@ import scipy.sparse as sp
 import scipy.sparse.linalg
 
 from graphrec.features.blocks import FeatureBlocks
+from graphrec.graph.site_view import SiteView
 
 PREFIX = "site:"
 SHRINKAGE = 10.0
@@ -28,14 +29,14 @@ _SMALLEST = 1e-6
 """Of the largest eigenvalue: smaller ones are rounding."""
 
 
-def with_other_sites(
-    blocks: FeatureBlocks, elsewhere: Mapping[str, sp.csr_matrix], dim: int, seed: int
-) -> FeatureBlocks:
-    """The blocks, and one for each other site: `site:<name>`, zero for items that nobody touched there.
+def with_other_sites(blocks: FeatureBlocks, view: SiteView, dim: int, seed: int) -> FeatureBlocks:
+    """The blocks, and one for each other site: `site:<name>`, of at most `dim` columns.
 
-    `elsewhere` holds users × items (see `graph.site_view.SiteView`); a block has at most `dim` columns.
+    Zero for items that nobody touched there; without another site the blocks themselves.
     """
-    return _with(blocks, {PREFIX + site: site_vectors(matrix_UI, dim, seed) for site, matrix_UI in elsewhere.items()})
+    vectors = {site: site_vectors(matrix_UI, dim, seed) for site, matrix_UI in view.elsewhere.items()}
+    vectors |= {site: counted_vectors(counts_II, dim, seed) for site, counts_II in view.counted.items()}
+    return _with(blocks, {PREFIX + site: vectors_IR for site, vectors_IR in vectors.items()}) if vectors else blocks
 
 
 def site_vectors(matrix_UI: sp.csr_matrix, dim: int, seed: int) -> np.ndarray:

@@ -11,11 +11,13 @@ from graphrec.data.dataset import Dataset, Split
 class HoldOutConfig(BaseModel, extra="forbid", frozen=True):
     """What `train` keeps back for `eval`. Shares that the chosen way does not name are not looked at."""
 
-    by: Literal["auto", "items", "fold", "time", "users", "pairs"] = "auto"
+    by: Literal["auto", "items", "fold", "time", "users", "pairs", "visitors", "site"] = "auto"
     """auto: the dataset's own split files where it brings some, otherwise `items`. items: `cold_items` at random and
     `warm_pairs` of the rest. fold: the items of one of `num_folds` folds, whole. time: everything from `date` on, or
     from where the youngest `cold_items` are born. users: `cold_users`, of whom `visible` is shown. pairs: `warm_pairs`.
-    Named, it leaves the dataset's split files shut."""
+    visitors: `cold_users` of the target site's users who are known elsewhere, encoded from what they did there. site:
+    the target site's whole log, its users encoded from `visible` of theirs. Named, it leaves the dataset's split files
+    shut."""
     cold_items: float = Field(default=0.2, ge=0, lt=1)
     """Share of the items with interactions that are held out whole; 0 holds out nothing at all."""
     warm_pairs: float = Field(default=0.1, ge=0, lt=1)
@@ -53,4 +55,8 @@ def hold_out(dataset: Dataset, config: HoldOutConfig, seed: int) -> Split | None
         return dataset.split_by_time(config.cold_items, config.date)
     if config.by == "users":
         return dataset.split_cold_users(config.cold_users, config.visible, seed)
+    if config.by == "visitors":
+        return dataset.split_visitors(config.cold_users, seed)
+    if config.by == "site":
+        return dataset.split_site(config.visible, seed)
     return dataset.split_warm_pairs(config.warm_pairs, seed)

@@ -23,7 +23,7 @@ def split_cold_users(dataset: Dataset, fraction: float, visible: float, seed: in
     is_cold_U[rng.choice(several, num_cold, replace=False)] = True
     pairs = inter.take(is_cold_U[inter.user_index_E]).user_item_matrix().tocoo()
     user_P, item_P = pairs.row.astype(np.int64), pairs.col.astype(np.int64)
-    is_shown_P = _shown(user_P, visible, rng)
+    is_shown_P = shown_pairs(user_P, visible, rng)
     return Split(
         train=replace(dataset, interactions=inter.take(~is_cold_U[inter.user_index_E]), truths={}),
         truth=Truth(user_P[~is_shown_P], item_P[~is_shown_P]),
@@ -32,7 +32,7 @@ def split_cold_users(dataset: Dataset, fraction: float, visible: float, seed: in
     )
 
 
-def _shown(user_P: np.ndarray, visible: float, rng: np.random.Generator) -> np.ndarray:
+def shown_pairs(user_P: np.ndarray, visible: float, rng: np.random.Generator) -> np.ndarray:
     """A random mask that holds about this share of each user's pairs: at least one, never all."""
     order = np.lexsort((rng.random(len(user_P)), user_P))
     _, first, count = np.unique(user_P[order], return_index=True, return_counts=True)
