@@ -46,7 +46,7 @@ def rebuilt(model, gone):
 
 def test_nothing_forgotten_and_fitted_again_is_the_model_as_it_was(model):
     """What is done after training is done alike by `fit` and by `refit`: the guard against their drifting apart."""
-    again = refit(model.model_, model.train_, model.blocks, model.config.model.raw_dim, model.config.seed)
+    again = refit(model.model_, model.train_, model.blocks, model.config.model, model.config.seed)
     for name in ARRAYS:
         np.testing.assert_allclose(getattr(again, name), getattr(model.model_, name), rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(again.encoded.q_UD, model.model_.encoded.q_UD, rtol=1e-5, atol=1e-6)
@@ -56,7 +56,7 @@ def test_nothing_forgotten_and_fitted_again_is_the_model_as_it_was(model):
 
 def test_a_run_without_people_is_the_run_of_a_log_without_them(model, forgotten):
     twin = rebuilt(model, forgotten)
-    expected = refit(twin.model_, twin.train_, twin.blocks, twin.config.model.raw_dim, twin.config.seed)
+    expected = refit(twin.model_, twin.train_, twin.blocks, twin.config.model, twin.config.seed)
     before = len(model.train_.user_ids)
     model.forget_users(forgotten)
     assert fingerprint(model.train_) == fingerprint(twin.train_)
