@@ -7,6 +7,7 @@ import typer
 
 from graphrec.cli.options import DatasetArgument, JsonOption, RootOption
 from graphrec.cli.output import answer, print_json, screen_and_progress
+from graphrec.cli.sites_match import match
 
 sites_app = typer.Typer(help="Several sites: one product, one person, and what a site may tell.", no_args_is_help=True)
 
@@ -14,6 +15,9 @@ sites_app = typer.Typer(help="Several sites: one product, one person, and what a
 @sites_app.callback()
 def _sites() -> None:
     """Several sites: one product, one person, and what a site may tell."""
+
+
+sites_app.command()(match)
 
 
 @sites_app.command()
