@@ -24,13 +24,14 @@ from graphrec.graph.interaction_graph import InteractionGraph
 from graphrec.graph.site_view import SiteView
 from graphrec.models.checkpoint import remove_checkpoint, training_key
 from graphrec.models.fallback import sources
-from graphrec.models.graph_model import GraphModel, fit_graph_model
+from graphrec.models.graph_model import GraphModel, fit_graph_model, raw_vectors_of_new
 from graphrec.progress import Progress, Say, silent, unsaid
 from graphrec.retrieval.embeddings import Embeddings
 from graphrec.retrieval.item_index import ItemIndex
 from graphrec.run_folder import Run, read_run, write_run
 from graphrec.run_without_users import run_without_users
 from graphrec.search.clip_index import ClipIndex
+from graphrec.search.products import features_of_products
 from graphrec.search.query import Rerank, SearchQuery, Weights
 from graphrec.search.query_encoder import QueryEncoder
 from graphrec.search.searcher import Searcher
@@ -112,25 +113,57 @@ class Recommender:
         return self._table(found.items_BK, found.scores_BK, {"user_id": np.asarray(user_ids, dtype=object)})
 
     def recommend_from_items(
-        self, item_ids: Sequence[str], k: int = 20, only_new: bool = False, filters: Filters = NO_FILTERS
+        self,
+        item_ids: Sequence[str] = (),
+        k: int = 20,
+        only_new: bool = False,
+        filters: Filters = NO_FILTERS,
+        *,
+        texts: Sequence[str] = (),
+        images: Sequence[str | Path] = (),
     ) -> pd.DataFrame:
         """The k best items for a visitor with this basket, without training: columns as `recommend`, no user_id.
 
-        The visitor is encoded as a user with these items would be; the items themselves are left out. Raises
-        GraphRecError for an unknown item or an empty list.
+        The visitor is encoded as a user with these items would be; the items themselves are left out. They may be items
+        of other sites, or products that no catalogue has, each given as a text or as a picture file.
+
+        Raises GraphRecError for an unknown item, nothing at all, a picture that cannot be used, and texts or pictures
+        of which the run has no encoder.
         """
         k = _checked_k(k, len(self.train_.catalogue))
-        _check_list(item_ids, "item")
-        items = self.train_.catalogue.id_index.get_indexer(pd.Index(item_ids, dtype=object))
-        if not len(items) or (items < 0).any():
-            unknown = f"unknown item {item_ids[int(np.argmin(items))]!r}" if len(items) else "no item given"
+        for given, of in ((item_ids, "item ids"), (texts, "texts"), (images, "picture files")):
+            _check_list(given, of)
+        items = self.train_.catalogue.id_index.get_indexer(pd.Index(list(item_ids), dtype=object))
+        if (items < 0).any():
+            unknown = f"unknown item {item_ids[int(np.argmin(items))]!r}"
             raise GraphRecError(f"Cannot recommend from items: {unknown}; expected ids from the catalogue.")
-        items = np.unique(self.view.node_I[items])
-        model = self.model_
-        vector_1D = model.encoder.encode_users(model.encoded.states_LID, [items])
-        query_1D = model.queries(vector_1D, _basket(items, len(self.train_.catalogue)))
+        if not len(items) and not texts and not images:
+            raise GraphRecError("Cannot recommend from items: no item given; expected ids, texts or pictures.")
+        items, model = np.unique(self.view.node_I[items]), self.model_
+        states_LND, more_raw_1R = model.encoded.states_LID[:, items], None
+        if texts or images:
+            paths = [Path(one) for one in images]
+            is_warm_I, device = model.degree_I > 0, resolve_device(self.device)
+            x_NF = features_of_products(self.features_, is_warm_I, self.clip_, texts, paths, device)
+            states_LND = np.concatenate([states_LND, model.encoder.states_of_new(x_NF)], axis=1)
+            config = self.config
+            raw_NR = raw_vectors_of_new(model, self.view, self.blocks, x_NF, config.model.site_dim, config.seed)
+            more_raw_1R = raw_NR.sum(axis=0, keepdims=True)
+        vector_1D = model.encoder.encode_users(states_LND, [np.arange(states_LND.shape[1])])
+        query_1D = model.queries(vector_1D, _basket(items, len(self.train_.catalogue)), more_raw_BR=more_raw_1R)
         found = self.index_.search(query_1D, k, exclude=[items], allowed=self._eligible(only_new, filters))
         return self._table(found.items_BK, found.scores_BK, {})
+
+    def recommend_popular(self, k: int = 20, only_new: bool = False, filters: Filters = NO_FILTERS) -> pd.DataFrame:
+        """The k most popular items, for somebody of whom nothing is known: columns as `recommend`, no user_id.
+
+        Popularity is log(1 + users) on the site, new items as their content predicts it; `filters` choose a segment.
+        """
+        allowed = self._eligible(only_new, filters)
+        items = np.arange(len(self.train_.catalogue)) if allowed is None else allowed
+        popularity_N = np.asarray(self.model_.served_ID[items, -1])
+        order = np.argsort(-popularity_N, kind="stable")[: _checked_k(k, len(items))]
+        return self._table(items[order][None], popularity_N[order][None], {})
 
     def search(
         self,
@@ -210,7 +243,7 @@ class Recommender:
 
         Raises GraphRecError where somebody is unknown, or too little is left.
         """
-        _check_list(user_ids, "user")
+        _check_list(user_ids, "user ids")
         return self._hold(run_without_users(self._run, user_ids))
 
     @cached_property
@@ -275,7 +308,7 @@ class Recommender:
         return filters.eligible(self.train_.catalogue, self.model_.degree_I)
 
     def _known_users(self, user_ids: Sequence[str]) -> np.ndarray:
-        _check_list(user_ids, "user")
+        _check_list(user_ids, "user ids")
         users = self.train_.user_id_index.get_indexer(pd.Index(user_ids, dtype=object))
         for user_id, user in zip(user_ids, users, strict=True):
             if user < 0:
@@ -305,9 +338,9 @@ class Recommender:
         )
 
 
-def _check_list(ids: Sequence[str], of: str) -> None:
-    if isinstance(ids, str):
-        raise GraphRecError(f"Expected a list of {of} ids, got the string {ids!r}: write [{ids!r}].")
+def _check_list(given: Sequence[str | Path], of: str) -> None:
+    if isinstance(given, (str, Path)):
+        raise GraphRecError(f"Expected a list of {of}, got {str(given)!r}: write [{str(given)!r}].")
 
 
 def _basket(items: np.ndarray, num_items: int) -> sp.csr_matrix:

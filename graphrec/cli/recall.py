@@ -1,5 +1,6 @@
 """`graphrec recall`: candidates for users and baskets."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -26,7 +27,19 @@ def recall(
     ] = None,
     items: Annotated[
         list[str] | None,
-        typer.Option(help="A visitor's basket: item ids, separated by commas or given several times."),
+        typer.Option(
+            help="A visitor's basket: item ids, separated by commas or given several times; also items of other sites."
+        ),
+    ] = None,
+    text: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A product that the visitor liked elsewhere, in words; may be given several times.", show_default=False
+        ),
+    ] = None,
+    image: Annotated[
+        list[Path] | None,
+        typer.Option(help="Such a product's picture file; may be given several times.", show_default=False),
     ] = None,
     k: KOption = 20,
     seen: Annotated[bool, typer.Option("--include-seen", help="Also items that the user has touched.")] = False,
@@ -39,14 +52,18 @@ def recall(
     run: RunOption = RUN,
     as_json: JsonOption = False,
 ) -> None:
-    """The best candidates for known users, or for a visitor with a basket."""
+    """The best candidates for known users, or for a visitor with a basket; without either, what is popular.
+
+    A basket may hold items of any site, and products that no site here sells, as --text or --image.
+    """
     from graphrec.data.filters import Filters
     from graphrec.data.privacy.lookup import ids_known
     from graphrec.recommender import Recommender
     from graphrec.screen import recommendations_table
 
-    if (user is None) == (items is None):
-        raise typer.BadParameter("give --user ID (one or several), or --items ID,ID,…")
+    has_basket = bool(items or text or image)
+    if user is not None and has_basket:
+        raise typer.BadParameter("give --user ID (one or several), or a basket (--items, --text, --image), not both")
     key = chosen_key(key_env, key_file)
     model = Recommender.load(run)
     warn_of_forgotten(model.forgotten_)
@@ -54,9 +71,12 @@ def recall(
     if user is not None:
         known = ids_known(model.train_, user, key)
         table, whom = model.recommend(known, k, not seen, filters=filters), ", ".join(user)
-    else:
+    elif has_basket:
         basket = split_ids(items)
-        table, whom = model.recommend_from_items(basket, k, filters=filters), f"a visitor with {', '.join(basket)}"
+        table = model.recommend_from_items(basket, k, filters=filters, texts=text or [], images=image or [])
+        whom = f"a visitor with {', '.join([*basket, *(text or []), *(one.name for one in image or [])])}"
+    else:
+        table, whom = model.recommend_popular(k, filters=filters), "somebody unknown: what is popular"
     if as_json:
         print_json(table.to_dict(orient="records"))
         return

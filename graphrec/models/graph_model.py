@@ -23,9 +23,11 @@ from graphrec.models.choices import FittedChoices
 from graphrec.models.fallback import serve
 from graphrec.models.fold_in import fold_in
 from graphrec.models.graphsage import Encoded, GraphSAGE, GraphSAGEConfig
+from graphrec.models.kernel_ridge import KernelRidge
 from graphrec.models.masked_search import MaskedSearch
 from graphrec.models.other_sites import with_other_sites
 from graphrec.models.parts import Parts, Placer, mixed_queries
+from graphrec.models.raw_block import raw_coefficients
 from graphrec.models.scoring import QueryScale
 from graphrec.models.training import TrainingConfig, new_encoder, train_encoder
 from graphrec.models.tuning import MaskedSplit, TuningConfig
@@ -70,13 +72,19 @@ class GraphModel:
     degree_elsewhere_I: np.ndarray
     """Users of the same product on other sites."""
 
-    def queries(self, q_BD: np.ndarray, items_BI: sp.csr_matrix, popularity: bool = True) -> np.ndarray:
+    def queries(
+        self,
+        q_BD: np.ndarray,
+        items_BI: sp.csr_matrix,
+        popularity: bool = True,
+        more_raw_BR: np.ndarray | None = None,
+    ) -> np.ndarray:
         """What is searched with, (B, D + R + 1) float32, for users of these encodings and items.
 
-        With `popularity` off the average user is taken out.
+        With `popularity` off the average user is taken out. `more_raw_BR`: see `parts.mixed_queries`.
         """
-        raw_IR = self.graph_ID[:, q_BD.shape[1] : -1]
-        return mixed_queries(q_BD, items_BI, raw_IR, self.scale, self.raw_scale, self.choices.mixture, popularity)
+        raw_IR, mixture = self.graph_ID[:, q_BD.shape[1] : -1], self.choices.mixture
+        return mixed_queries(q_BD, items_BI, raw_IR, self.scale, self.raw_scale, mixture, popularity, more_raw_BR)
 
 
 def fit_graph_model(
@@ -140,6 +148,24 @@ def assemble(
         degree_I=degree_I,
         degree_elsewhere_I=view.degree_elsewhere_I,
     )
+
+
+def raw_vectors_of_new(
+    model: GraphModel, view: SiteView, blocks: FeatureBlocks, x_NF: np.ndarray, site_dim: int, seed: int
+) -> np.ndarray:
+    """(N, R) float32: raw vectors of items that are in no catalogue, from these feature rows.
+
+    The raw block is fitted again for it, from the view and the blocks that the model was made from.
+    """
+    raw_dim = model.graph_ID.shape[1] - model.encoded.q_UD.shape[1] - 1
+    if not raw_dim:
+        return np.zeros((len(x_NF), 0), dtype=np.float32)
+    wide, settings = blocks, model.choices.head
+    if model.choices.elsewhere_head is not None and view.has_elsewhere:
+        wide, settings = with_other_sites(blocks, view, site_dim, seed), model.choices.elsewhere_head
+    head = KernelRidge.of(wide, np.flatnonzero(view.degree_I), settings, seed)
+    nothing_from_elsewhere = np.zeros((len(x_NF), wide.x_IF.shape[1] - x_NF.shape[1]), dtype=np.float32)
+    return head.predict(raw_coefficients(head, view.own_UI, raw_dim, seed), np.hstack([x_NF, nothing_from_elsewhere]))
 
 
 def elsewhere_placer(

@@ -154,6 +154,23 @@ class GraphSAGE(nn.Module):
         return nn.functional.linear(states_ID, weight_DD).cpu().numpy()
 
     @torch.no_grad()
+    def states_of_new(self, x_NF: np.ndarray) -> np.ndarray:
+        """What each layer reads of items that are in no graph, (L, N, D): as `Encoded.states_LID`, from features alone.
+
+        As an item without an edge has it: no residual of its own, and no neighbour.
+        """
+        device = self.user_start.device
+        item_ND, states = self.content(_on(x_NF, device)), []
+        no_edges = torch.zeros((2, 0), dtype=torch.int64, device=device)
+        for number in range(len(self.layers)):
+            states.append(item_ND.cpu().numpy())
+            layer = self.item_layer(number)
+            nobody = self.user_start.expand(0, -1)
+            messages = (item_ND,) if isinstance(layer, nn.Linear) else ((nobody, item_ND), no_edges)
+            item_ND = self._activate(layer(*messages), number)
+        return np.stack(states)
+
+    @torch.no_grad()
     def encode_users(self, states_LID: np.ndarray, items: list[np.ndarray]) -> np.ndarray:
         """Unit vectors (B, D) of users who are nothing but these lists of item indices; no list may be empty."""
         device = self.user_start.device

@@ -156,10 +156,16 @@ def mixed_queries(
     raw_scale: QueryScale,
     mixture: Mixture,
     popularity: bool,
+    more_raw_BR: np.ndarray | None = None,
 ) -> np.ndarray:
-    """(B, D + R + 1) float32, for users of these encodings and items; popularity off: less the average user."""
+    """(B, D + R + 1) float32, for users of these encodings and items; popularity off: less the average user.
+
+    `more_raw_BR` are sums of the raw vectors of further items, which are not in the catalogue.
+    """
     learned_BD = scale.search_query(q_BD, mixture.popularity_weight, popularity)
-    raw_BR = raw_scale.search_query(sum_of_items(items_BI, raw_IR), 0, popularity)
+    sum_BR = sum_of_items(items_BI, raw_IR)
+    sum_BR = sum_BR if more_raw_BR is None else sum_BR + more_raw_BR
+    raw_BR = raw_scale.search_query(sum_BR, 0, popularity)
     return join_queries(learned_BD, raw_BR, mixture.raw_share)
 
 
