@@ -21,6 +21,7 @@ from graphrec.data.check_warnings import warnings_of
 from graphrec.data.dataset import Dataset, Truth
 from graphrec.data.events import DUPLICATE
 from graphrec.data.pictures import picture_problem, stays_inside
+from graphrec.data.site_agreement import disagreements
 from graphrec.progress import Progress, silent
 
 _MAX_NAMED = 10
@@ -68,7 +69,9 @@ def check(dataset: Dataset, verify_images: bool = True, progress: Progress = sil
         notes=dataset.set_aside.notes,
         warnings=(),
     )
-    return report.model_copy(update={"warnings": (*warnings_of(report), *dataset.set_aside.warnings)})
+    return report.model_copy(
+        update={"warnings": (*warnings_of(report), *disagreements(dataset), *dataset.set_aside.warnings)}
+    )
 
 
 def _histogram(degree: np.ndarray) -> dict[str, int]:

@@ -38,7 +38,7 @@ def normal_gtin(value: str) -> str | None:
     check digit must be right (GS1 General Specifications, 7.9: weights 3 and 1 from the right). Numbers that GS1 leaves
     to each shop for its own use (prefixes 02, 04 and 2) say nothing about another shop.
     """
-    digits = re.sub(r"[\s-]", "", value)
+    digits = re.sub(r"[\s-]|\.0$", "", value)  # .0: a number that went through a float
     if not re.fullmatch(r"[0-9]{8,14}", digits) or not digits.strip("0"):
         return None
     digits = digits.zfill(14)

@@ -20,6 +20,7 @@ from graphrec.data.tables.table import Table, to_strings
         ("96385074", "00000096385074"),  # GTIN-8
         ("10614141000415", "10614141000415"),  # a case of them: another trade item
         ("4006381-333931", "04006381333931"),
+        ("4006381333931.0", "04006381333931"),
         ("4 006381 333931", "04006381333931"),
         ("4006381333932", None),  # check digit
         ("4006381333913", None),  # two digits changed places

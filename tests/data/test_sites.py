@@ -144,6 +144,12 @@ def test_amazon_reviews_2023(tmp_path, gz):
     assert len(dataset.set_aside) == 0
 
 
+def test_amazon_ratings_without_texts(tmp_path):
+    ratings = "user_id,parent_asin,rating,timestamp\nAE1,B000000001,5.0,1588687728923\n"
+    write(tmp_path, meta_All_Beauty__jsonl=META, All_Beauty__csv=ratings)
+    assert events(Dataset.load(tmp_path)) == [("AE1", "B000000001")]
+
+
 def test_two_amazon_categories_are_two_sites_with_shared_users(tmp_path):
     toy = [{**META[0], "parent_asin": "B000000008"}]
     write(tmp_path, All_Beauty__jsonl=REVIEWS, meta_All_Beauty__jsonl=META, meta_Toys__jsonl=toy)

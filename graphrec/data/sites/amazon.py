@@ -7,6 +7,8 @@ from graphrec.data.description import DatasetDescription, InteractionsDescriptio
 from graphrec.data.sites.keys_of import first_keys
 
 _SUFFIXES = (".jsonl", ".jsonl.gz")
+_RATINGS = (*_SUFFIXES, ".csv", ".csv.gz")
+"""Reviews, or the published tables of ratings alone."""
 _OF_REVIEWS = ("title", "text", "images", "asin", "helpful_vote", "verified_purchase")
 _OF_PRODUCTS = ("images", "videos", "details", "bought_together", "average_rating", "rating_number")
 """What is not used of the two files, and most of their size."""
@@ -46,7 +48,7 @@ def _categories(folder: Path) -> dict[str, tuple[str, str]]:
     found: dict[str, tuple[str, str]] = {}
     for meta in sorted(folder.glob("meta_*.jsonl*")):
         category = meta.name.removeprefix("meta_").removesuffix(".gz").removesuffix(".jsonl")
-        reviews = [f"{category}{suffix}" for suffix in _SUFFIXES if (folder / f"{category}{suffix}").is_file()]
+        reviews = [f"{category}{suffix}" for suffix in _RATINGS if (folder / f"{category}{suffix}").is_file()]
         if meta.name.endswith(_SUFFIXES) and reviews and {"parent_asin", "title"} <= first_keys(meta):
             found.setdefault(category, (meta.name, reviews[0]))
     return found
