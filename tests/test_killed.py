@@ -26,8 +26,10 @@ from graphrec.cli import main
 from graphrec.config import GraphRecConfig
 from graphrec.data.dataset import Dataset
 from graphrec.data.sample_store import SampleStoreConfig, write_sample_store
+from graphrec.errors import GraphRecError
 from graphrec.features.clip import ClipConfig
 from graphrec.features.encode_catalogue import encode_catalogue
+from graphrec.forgetting.folder import forget_in_folder, traces_in_run
 from graphrec.models import checkpoint
 from graphrec.recommender import Recommender
 from graphrec.workflow import export_run, train_run
@@ -98,11 +100,22 @@ def encode(world: World, seed: int, started: Callable[[], None]) -> None:
     encode_catalogue(dataset, ClipConfig(batch_size=8, decode_threads=1), world.cache, out=world.out)
 
 
+def forget(world: World, seed: int, started: Callable[[], None]) -> None:
+    user = somebody(world, seed)
+    started()
+    forget_in_folder(world.out, [user], device="cpu")
+
+
+def somebody(world: World, seed: int) -> str:
+    return str(Recommender.load(world.run, device="cpu").train_.user_ids[seed])
+
+
 PHASES: dict[str, tuple[Callable[..., None], str]] = {
     "train": (train, "run"),
     "save": (save, "run"),
     "export": (export, "export"),
     "encode": (encode, "vectors"),
+    "forget": (forget, "run"),
 }
 
 
@@ -195,6 +208,36 @@ def kill_at_random(world: World, phase: str, num_kills: int, seed: int) -> int:
 @pytest.mark.parametrize(("phase", "num_kills"), [("train", 5), ("save", 5), ("export", 5), ("encode", 5)])
 def test_a_kill_at_a_random_point_costs_nothing_but_time(here, phase, num_kills):
     assert kill_at_random(here, phase, num_kills, seed=0) >= num_kills // 2  # the check can fail
+
+
+def forget_under_fire(here: World, num_kills: int) -> int:
+    """Kill a forgetting at so many points, then do the rest; returns how often it was in time to be killed."""
+    user, num_killed = somebody(here, 4), 0
+    shutil.copytree(here.run, here.out)
+    whole = content(here, "run")
+    duration = run_phase("forget", here, 4)
+    without = content(here, "run")
+    assert whole != without
+    for delay in np.random.default_rng(0).uniform(0, 1.05 * duration, num_kills):
+        shutil.rmtree(here.out.parent)
+        shutil.copytree(here.run, here.out)
+        num_killed += run_phase("forget", here, 4, kill_after=delay) is None
+        assert content(here, "run") in (whole, without), delay
+        with contextlib.suppress(GraphRecError):  # where it was done but for the tidying up, they are unknown now
+            forget_in_folder(here.out, [user], device="cpu")
+        assert content(here, "run") == without, delay
+        assert beside(here) == ["latest"], delay
+        assert traces_in_run(here.out, [user]) == [], delay
+    return num_killed
+
+
+def test_a_kill_while_somebody_is_forgotten_leaves_the_run_whole_and_them_to_be_forgotten(here):
+    assert forget_under_fire(here, 5) >= 2
+
+
+@pytest.mark.slow
+def test_many_kills_while_somebody_is_forgotten(here):
+    assert forget_under_fire(here, 25) >= 12
 
 
 @pytest.mark.slow
