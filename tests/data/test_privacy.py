@@ -73,6 +73,8 @@ def test_user_ids_are_read_as_keyed_pseudonyms(tmp_path):
     assert dataset.user_ids.tolist() == [twin("anna"), twin("bert")]
     assert dataset.interactions.user_index_E.tolist() == [0, 1, 0]
     assert all(len(one.removeprefix("u1_")) == 32 for one in dataset.user_ids)  # 160 bits
+    (note,) = [one for one in dataset.set_aside.notes if "pseudonyms" in one]
+    assert "interactions.csv: users are read as pseudonyms (scope 'shop', version 1)" in note
 
 
 def test_no_two_scopes_versions_and_ids_share_a_message():

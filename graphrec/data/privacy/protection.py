@@ -32,8 +32,14 @@ class Protection:
 
     def keep_values_out(self, file: str, collector: SetAsideCollector) -> None:
         """Call it before the file is opened: what cannot be read may be somebody's id, or somebody's who said no."""
-        if self.consent is not None or self.pseudonyms is not None:
-            collector.keep_no_values_of(file)
+        if self.consent is None and self.pseudonyms is None:
+            return
+        collector.keep_no_values_of(file)
+        if self.pseudonyms is not None:
+            collector.note(
+                f"{file}: users are read as pseudonyms (scope {self.pseudonyms.scope!r}, version "
+                f"{self.pseudonyms.version}); of rows set aside the number is kept, not what they hold"
+            )
 
     def rows(self, table: Table, collector: SetAsideCollector) -> Table:
         """Those with consent, where it is asked for."""
