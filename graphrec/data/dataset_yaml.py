@@ -25,6 +25,14 @@ def read_description(path: Path) -> DatasetDescription:
         raise GraphRecError(f"{path}: {one_line(error, DatasetDescription)}") from None
 
 
+def altered(description: DatasetDescription, update: dict[str, Any], where: str) -> DatasetDescription:
+    """The description with other fields, checked anew. Raises GraphRecError where they do not fit together."""
+    try:
+        return DatasetDescription.model_validate(description.model_copy(update=update).model_dump())
+    except ValidationError as error:
+        raise GraphRecError(f"{where}: {one_line(error, DatasetDescription)}") from None
+
+
 def read_settings(path: Path, expected: str = "keys with values") -> dict[str, Any]:
     """The mapping in a YAML file; an empty file is an empty one.
 

@@ -1,5 +1,6 @@
 """`sites:` puts folders of differing layouts side by side; ids, users and links by hand."""
 
+import numpy as np
 import pytest
 
 from graphrec.data.dataset import Dataset
@@ -73,6 +74,25 @@ def test_the_splits_of_one_site_beside_the_log_of_another(tmp_path):
     assert dataset.user_ids.tolist() == ["north:u1", "south:u1"]
     assert dataset.interactions.item_index_E.tolist() == [0, 3]
     assert dataset.truths["valid"].item_index_P.tolist() == [1]
+
+
+def test_pictures_and_vectors_are_found_below_each_site(tmp_path):
+    south = "items: {file: items.csv, image_folder: pics}\nvectors: {sound: {file: v.npy, ids: v.csv}}\n"
+    files = {**NORTH, "south/items.csv": "item_id,title,image\n1,Mug,a.jpg\n", "south/dataset.yaml": south}
+    files |= {"south/v.csv": "item_id\n1\n", "south/interactions.csv": "user_id,item_id\nu,1\n"}
+    place(tmp_path, files, "sites: {north: {folder: north}, south: {folder: ./south/}}")
+    np.save(tmp_path / "south" / "v.npy", np.ones((1, 2), np.float32))
+    dataset = Dataset.load(tmp_path)
+    assert dataset.catalogue.image.tolist() == ["", "", "south/pics/a.jpg"]
+    assert dataset.own_vectors["sound"].ids.tolist() == ["south:1"]
+
+
+def test_pseudonyms_of_people_on_several_sites(tmp_path, monkeypatch):
+    monkeypatch.setenv("GRAPHREC_TEST_KEY", bytes(range(32)).hex())
+    privacy = "privacy: {pseudonyms: {key_env: GRAPHREC_TEST_KEY, scope: both}}\n"
+    dataset = Dataset.load(place(tmp_path, with_north(NORTH_YAML), BOTH + privacy))
+    assert len(set(dataset.user_ids)) == 3
+    assert not any("u1" in user for user in dataset.user_ids)
 
 
 def test_formats_side_by_side(tmp_path):

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from graphrec.data.dataset_yaml import altered
 from graphrec.data.description import (
     DatasetDescription,
     InteractionsDescription,
@@ -50,7 +51,7 @@ def joined(given: DatasetDescription, parts: Mapping[str, tuple[Path, DatasetDes
         "same_as": given.same_as or _keys_of([part for _, part in parts.values()]),
         "sites": {},
     }
-    return DatasetDescription.model_validate(given.model_copy(update=update).model_dump())
+    return altered(given, update, "dataset.yaml, sites put together")
 
 
 def _refuse(name: str, part: DatasetDescription) -> None:

@@ -3,9 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from pydantic import ValidationError
-
-from graphrec.data.dataset_yaml import one_line
+from graphrec.data.dataset_yaml import altered
 from graphrec.data.description import DatasetDescription, InteractionsDescription, ItemsDescription
 from graphrec.data.sites import amazon, hm, movielens, schema_org, xmarket
 from graphrec.data.sites.format_name import FormatName
@@ -55,10 +53,7 @@ def in_format(given: DatasetDescription, folder: Path) -> DatasetDescription:
         update["interactions"] = (
             given.interactions if whole else _over(found.interaction_files, given.interaction_files)
         )
-    try:
-        return DatasetDescription.model_validate(found.model_copy(update=update).model_dump())
-    except ValidationError as error:
-        raise GraphRecError(f"dataset.yaml, format {given.format}: {one_line(error, DatasetDescription)}") from None
+    return altered(found, update, f"dataset.yaml, format {given.format}")
 
 
 def _names_files(sources: tuple[ItemsDescription, ...] | tuple[InteractionsDescription, ...]) -> bool:
