@@ -23,6 +23,8 @@ from graphrec.progress import Progress, silent
 
 IMAGE, TEXT, WORDS, ATTRIBUTES = "image", "text", "words", "attributes"
 ATTRIBUTE_PREFIX = "attribute:"
+SITE_PREFIX = "site:"
+"""Of blocks that say what people of other sites do (`models.other_sites`)."""
 _FIRST = (IMAGE, TEXT, WORDS)
 _SMALL_NOTE = (
     "The small CLIP has seen drawn pictures only: for photographs choose a real one with --clip, such as "
@@ -177,7 +179,9 @@ def _available(dataset: Dataset) -> list[str]:
     has_text = any(text.strip() for text in catalogue.text)
     names = [IMAGE] if catalogue.image_root is not None and (catalogue.image != "").any() else []
     names += [TEXT, WORDS] if has_text else []
-    names += [ATTRIBUTE_PREFIX + name for name in catalogue.known_attributes.names]
+    # Among items of one site alone where they are sold says nothing.
+    attributes = catalogue.known_attributes if dataset.target_site is None else catalogue.attributes
+    names += [ATTRIBUTE_PREFIX + name for name in attributes.names]
     return list(dict.fromkeys([*names, *dataset.own_vectors]))
 
 

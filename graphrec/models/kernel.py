@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from graphrec.features.blocks import FeatureBlocks
-from graphrec.features.extract import ATTRIBUTE_PREFIX
+from graphrec.features.extract import ATTRIBUTE_PREFIX, SITE_PREFIX
 
 CONSTANT = "constant"
 _STEEPNESS = 3.0
@@ -55,8 +55,9 @@ class Term:
 def terms_of(blocks: FeatureBlocks) -> tuple[Term, ...]:
     """The terms for these blocks: each alone; numbers in powers, other blocks as a Gaussian; products; a constant.
 
-    Products are of a number with any other block and of a text or picture with an attribute, at most 16 of them, those
-    of the first blocks first. Kernels in the order in which they are listed; the order never changes for given blocks.
+    Products are of a number with any other block and of a text, a picture or another site's users with an attribute: at
+    most 16 of them, those of the first blocks first, and as many with other sites' blocks. Kernels in the order in which
+    they are listed; the order never changes for given blocks.
     """
     names = list(blocks.columns)
     terms = [Term(name, (name,)) for name in names]
@@ -66,7 +67,9 @@ def terms_of(blocks: FeatureBlocks) -> tuple[Term, ...]:
         else:
             terms.append(Term(f"exp({name})", (name,), _gaussian))
     pairs = [pair for pair in combinations(names, 2) if _is_product(*pair, blocks)]
-    terms += [Term(f"{a}*{b}", (a, b)) for a, b in pairs[:_MOST_PRODUCTS]]
+    for is_of_site in (False, True):
+        some = [pair for pair in pairs if any(name.startswith(SITE_PREFIX) for name in pair) == is_of_site]
+        terms += [Term(f"{a}*{b}", (a, b)) for a, b in some[:_MOST_PRODUCTS]]
     return (*terms, Term(CONSTANT, ()))
 
 

@@ -20,9 +20,9 @@ import scipy.sparse as sp
 import scipy.sparse.linalg
 
 from graphrec.features.blocks import FeatureBlocks
+from graphrec.features.extract import SITE_PREFIX
 from graphrec.graph.site_view import SiteView
 
-PREFIX = "site:"
 SHRINKAGE = 10.0
 """Chosen among 3, 10 and 30 on items masked inside the training data of MovieLens-1M."""
 _SMALLEST = 1e-6
@@ -36,7 +36,9 @@ def with_other_sites(blocks: FeatureBlocks, view: SiteView, dim: int, seed: int)
     """
     vectors = {site: site_vectors(matrix_UI, dim, seed) for site, matrix_UI in view.elsewhere.items()}
     vectors |= {site: counted_vectors(counts_II, dim, seed) for site, counts_II in view.counted.items()}
-    return _with(blocks, {PREFIX + site: vectors_IR for site, vectors_IR in vectors.items()}) if vectors else blocks
+    return (
+        _with(blocks, {SITE_PREFIX + site: vectors_IR for site, vectors_IR in vectors.items()}) if vectors else blocks
+    )
 
 
 def site_vectors(matrix_UI: sp.csr_matrix, dim: int, seed: int) -> np.ndarray:
@@ -78,7 +80,7 @@ def counted_vectors(counts_II: sp.csr_matrix, dim: int, seed: int) -> np.ndarray
 
 def is_present(blocks: FeatureBlocks) -> np.ndarray:
     """Boolean mask of the items that some other site's block says something of."""
-    parts = [blocks.x_IF[:, columns] for name, columns in blocks.columns.items() if name.startswith(PREFIX)]
+    parts = [blocks.x_IF[:, columns] for name, columns in blocks.columns.items() if name.startswith(SITE_PREFIX)]
     return np.any([part_IF.any(axis=1) for part_IF in parts], axis=0) if parts else np.zeros(len(blocks.x_IF), bool)
 
 
@@ -86,7 +88,7 @@ def without_other_sites(blocks: FeatureBlocks) -> FeatureBlocks:
     """The same columns, other sites' blocks zero: items as they would be if nobody had touched them anywhere."""
     x_IF = blocks.x_IF.copy()
     for name, columns in blocks.columns.items():
-        if name.startswith(PREFIX):
+        if name.startswith(SITE_PREFIX):
             x_IF[:, columns] = 0
     return replace(blocks, x_IF=x_IF)
 
