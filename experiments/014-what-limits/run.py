@@ -23,13 +23,11 @@ from graphrec.evaluation.ranking import hits, rank_by_vectors
 from graphrec.features.blocks import FeatureBlocks
 from graphrec.features.extract import extract_features
 from graphrec.features.gate import item_blocks
-from graphrec.graph.interaction_graph import InteractionGraph
+from graphrec.graph.site_view import SiteView
 from graphrec.models.fold_in import fold_in
 from graphrec.models.graph_model import fit_graph_model
-from graphrec.models.kernel_ridge import KernelRidge
 from graphrec.models.mixture_search import POPULARITY_WEIGHTS
-from graphrec.models.parts import Mixture, Parts
-from graphrec.models.popularity import Popularity
+from graphrec.models.parts import Mixture, Parts, Placer
 from graphrec.models.ridge import HeadSettings
 
 HERE = Path(__file__).parent
@@ -53,22 +51,20 @@ class World:
     def __init__(self, train: Dataset) -> None:
         self.split: Split = train.split_cold_items(1 / 6, 100 + SEED)
         self.pool: Pool = build_pool(self.split, "cold")
-        interactions, config = self.split.train.interactions, GraphRecConfig(seed=SEED)
-        self.degree_I, self.matrix_UI = interactions.item_degree(), interactions.user_item_matrix()
+        self.view, config = SiteView.of(self.split.train), GraphRecConfig(seed=SEED)
+        self.degree_I = self.view.degree_I
         self.warm, is_warm_I = np.flatnonzero(self.degree_I), self.degree_I > 0
         features = extract_features(self.split.train, is_warm_I, config.features, device="cpu")
         self.blocks: FeatureBlocks = item_blocks(features, is_warm_I)
         self.model = fit_graph_model(self.split.train, self.blocks, config.model, SEED)
         self.content = Content().fit(TrainingInput(self.split.train, self.blocks, config.model.tuning, SEED))
-        graph = InteractionGraph.from_interactions(interactions)
-        self.folded_ID = fold_in(self.model.encoded.q_UD, graph.items_of_user.matrix())
+        self.folded_ID = fold_in(self.model.encoded.q_UD, self.view.own_UI)
 
     def parts(self, head: HeadSettings, rows: np.ndarray, raw_dim: int) -> Parts:
         """All that a head says of the pool, learned from these warm items alone; the graph is the whole one."""
         degree_I = np.where(np.isin(np.arange(len(self.degree_I)), rows), self.degree_I, 0)
-        popularity = Popularity.fit(self.blocks, degree_I, self.model.choices.popularity_head, SEED)
-        system = KernelRidge.of(self.blocks, rows, head, SEED)
-        return Parts.fit(system, self.model.encoded, self.folded_ID, self.matrix_UI, popularity, raw_dim, SEED)
+        placer = Placer.of(self.blocks, degree_I, head, self.model.choices.popularity_head, SEED)
+        return Parts.fit(placer, None, self.model.encoded, self.folded_ID, self.view, raw_dim, SEED)
 
     def arms(self, rows: np.ndarray) -> dict[str, tuple[Parts, Mixture]]:
         alone = Mixture(raw_share=1.0, popularity_weight=self.content.popularity_weight_)
@@ -84,7 +80,7 @@ class World:
     def measured(self, parts: Parts, mixture: Mixture) -> dict[str, float]:
         pool, found = self.pool, {}
         scale, seen, truth = parts.scale(mixture), pool.seen[pool.users], pool.truth[pool.users]
-        vectors_ID = parts.content(mixture)
+        vectors_ID = parts.without_edges(mixture)
         for name, popularity in (("", True), (" off", False)):
             query_BD = parts.queries(pool.users, mixture, scale, popularity)
             hit = hits(rank_by_vectors(query_BD, vectors_ID, pool.items, seen, K), truth)
@@ -118,11 +114,11 @@ def known_popularity(world: World) -> dict[str, Any]:
     true_P = np.log1p(np.bincount(pool.truth.indices, minlength=len(world.degree_I))[pool.items])
     found: dict[str, Any] = {}
     for name, (parts, mixture) in world.arms(world.warm).items():
-        predicted_P = parts.popularity.predicted_I[pool.items]
+        predicted_P = parts.unseen.popularity_I[pool.items]
         spread = true_P.std() / max(1e-9, predicted_P.std())
-        term_I = parts.popularity.predicted_I.copy()
+        term_I = parts.unseen.popularity_I.copy()
         term_I[pool.items] = (true_P - true_P.mean()) / max(1e-9, spread)
-        known = replace(parts, popularity=Popularity(parts.popularity.observed_I, term_I))
+        known = replace(parts, unseen=replace(parts.unseen, popularity_I=term_I))
         tries = {
             weight: world.measured(known, mixture.model_copy(update={"popularity_weight": weight}))
             for weight in (*POPULARITY_WEIGHTS, 2.4, 3.2)

@@ -72,7 +72,7 @@ class Evidence:
     @cached_property
     def is_untouched_I(self) -> np.ndarray:
         """Items that nobody touched on any site: the graph must not know them."""
-        return self.view.graph.item_degree == 0
+        return self.view.everywhere.item_degree() == 0
 
     @cached_property
     def warm(self) -> np.ndarray:

@@ -23,7 +23,7 @@ from graphrec.leaks.check import LEAK_CHECKS, check_leaks
 from graphrec.models import graph_model, training
 from graphrec.models.graphsage import GraphSAGE
 from graphrec.models.kernel_ridge import KernelRidge
-from graphrec.models.parts import Parts
+from graphrec.models.parts import Parts, Placer
 from graphrec.models.popularity import Popularity
 from graphrec.models.raw_block import raw_scale, sum_of_items
 from graphrec.recommender import Recommender
@@ -240,12 +240,13 @@ def users_are_encoded_from_cold_items_too(monkeypatch, shop):
 
 @plant("content head", "query scale")  # the raw block is made of the same system
 def the_head_is_fitted_on_cold_items_too(monkeypatch, shop):
-    class Leaky(KernelRidge):
+    class Leaky(Placer):
         @classmethod
-        def of(cls, blocks, rows, *rest: object) -> KernelRidge:
-            return super().of(blocks, np.arange(len(blocks.x_IF)), *rest)
+        def of(cls, blocks, degree_I, head, popularity_head, seed) -> Placer:
+            fitted = Placer.of(blocks, degree_I, head, popularity_head, seed)
+            return replace(fitted, head=KernelRidge.of(blocks, np.arange(len(blocks.x_IF)), head, seed))
 
-    monkeypatch.setattr(graph_model, "KernelRidge", Leaky)
+    monkeypatch.setattr(graph_model, "Placer", Leaky)
 
 
 @plant("content head")
@@ -253,24 +254,24 @@ def content_vectors_of_cold_items_lean_towards_their_users(monkeypatch, shop):
     fit = Parts.fit
 
     def leaky(*given: object):
-        parts, (users, items) = fit(*given), shop.cold_pairs
-        for vectors_ID in (parts.content_z_ID, parts.content_folded_ID):
-            np.add.at(vectors_ID, items, 0.01 * parts.q_UD[users])
-        return parts
+        fitted, (users, items) = fit(*given), shop.cold_pairs
+        for vectors_ID in (fitted.content.z_ID, fitted.content.folded_ID):
+            np.add.at(vectors_ID, items, 0.01 * fitted.q_UD[users])
+        return fitted
 
     monkeypatch.setattr(Parts, "fit", leaky)
 
 
 @plant("content head")
 def cold_items_are_as_popular_as_their_held_out_users_make_them(monkeypatch, shop):
-    class Leaky(Popularity):
+    class Leaky(Placer):
         @classmethod
-        def fit(cls, *given: Any) -> Popularity:
-            fitted, (_, items) = super().fit(*given), shop.cold_pairs
-            np.add.at(fitted.predicted_I, items, 0.05)
+        def of(cls, *given: Any) -> Placer:
+            fitted, (_, items) = Placer.of(*given), shop.cold_pairs
+            np.add.at(fitted.popularity.predicted_I, items, 0.05)
             return fitted
 
-    monkeypatch.setattr(graph_model, "Popularity", Leaky)
+    monkeypatch.setattr(graph_model, "Placer", Leaky)
 
 
 @plant("content head")
@@ -279,7 +280,8 @@ def raw_vectors_of_cold_items_lean_towards_their_users(monkeypatch, shop):
 
     def leaky(*given: object):
         fitted, (users, items) = fit(*given), shop.cold_pairs
-        np.add.at(fitted.raw_IR, items, 0.1 * sum_of_items(fitted.matrix_UI[users], fitted.raw_IR))
+        raw_IR = fitted.content.raw_IR
+        np.add.at(raw_IR, items, 0.1 * sum_of_items(fitted.matrix_UI[users], raw_IR))
         return fitted
 
     monkeypatch.setattr(Parts, "fit", leaky)
@@ -293,7 +295,7 @@ def the_average_user_of_the_raw_block_knows_held_out_pairs(monkeypatch, shop):
             fitted, (users, items) = Parts.fit(*given), shop.cold_pairs
             held_out_UI = sp.csr_matrix((np.ones(len(users), np.float32), (users, items)), fitted.matrix_UI.shape)
             known_UI = sp.csr_matrix(fitted.matrix_UI + held_out_UI)
-            return replace(fitted, raw_scale=raw_scale(known_UI, fitted.raw_IR, fitted.warm, seed=0))
+            return replace(fitted, raw_scale=raw_scale(known_UI, fitted.unseen.raw_IR, fitted.warm, seed=0))
 
     monkeypatch.setattr(graph_model, "Parts", Leaky)
 

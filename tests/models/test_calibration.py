@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -5,8 +7,7 @@ import scipy.sparse as sp
 from graphrec.data.dataset import Split, Truth
 from graphrec.data.interactions import Interactions
 from graphrec.models.calibration import choose_stretch
-from graphrec.models.parts import Mixture, Parts
-from graphrec.models.popularity import Popularity
+from graphrec.models.parts import Mixture, Parts, Placed
 from graphrec.models.scoring import QueryScale
 from graphrec.models.tuning import MaskedSplit
 
@@ -38,13 +39,18 @@ def parts():
     warm_I = np.round(3.0 - 0.1 * np.arange(WARM), 1)
     z_ID = np.append(warm_I, [0, 0, 0])[:, None].astype(np.float32)
     content_ID = np.append(np.zeros(WARM), [0.8, 0.7, 9])[:, None].astype(np.float32)
-    nothing = np.zeros(ITEMS, dtype=np.float32)
+    placed = Placed(content_ID, 0 * content_ID, np.zeros((ITEMS, 0), np.float32), np.zeros(ITEMS, np.float32))
     return Parts(
         q_UD=np.ones((USERS, 1), dtype=np.float32), matrix_UI=sp.csr_matrix((USERS, ITEMS)), z_ID=z_ID,
-        folded_ID=0 * z_ID, content_z_ID=content_ID, content_folded_ID=0 * content_ID, raw_IR=np.zeros((ITEMS, 0)),
-        raw_scale=QueryScale(np.zeros((0, 0)), np.zeros(0)), popularity=Popularity(nothing, nothing),
-        known_users=np.arange(USERS), warm=np.arange(WARM),
+        folded_ID=0 * z_ID, content=placed, unseen=placed, raw_scale=QueryScale(np.zeros((0, 0)), np.zeros(0)),
+        observed_popularity_I=np.zeros(ITEMS, np.float32), known_users=np.arange(USERS), warm=np.arange(WARM),
     )  # fmt: skip
+
+
+def placing(parts, content_ID):
+    """The same, with items without an edge elsewhere."""
+    placed = replace(parts.content, z_ID=content_ID)
+    return replace(parts, content=placed, unseen=placed)
 
 
 @pytest.mark.parametrize(
@@ -64,7 +70,7 @@ def test_the_factor_is_the_largest_that_costs_no_more_than_is_allowed(parts, mas
 def test_warm_items_that_are_blended_with_longer_content_are_not_taken_for_lost(parts, masked):
     """At degree 1 to 3 and a half degree of 1e9, warm items are content as well: stretched alike, nothing moves."""
     everything = np.append(parts.z_ID[:WARM, 0], [0.8, 0.7, 0])[:, None].astype(np.float32)
-    alike = Parts(**{**vars(parts), "content_z_ID": everything})
+    alike = placing(parts, everything)
     assert choose_stretch(alike, LEARNED_ALONE, 1e9, masked, 0.03) == 1.6
 
 
@@ -72,7 +78,7 @@ def test_a_factor_beyond_one_that_costs_too_much_is_not_taken(parts, masked):
     """The 20th, half content, is passed by a masked item at 1.05 and passes the 19th itself at 1.3: found again."""
     content_ID = np.zeros((ITEMS, 1), dtype=np.float32)
     content_ID[[19, 30, 31], 0] = 0.08, 0.57, 0.1
-    winding = Parts(**{**vars(parts), "content_z_ID": content_ID})
+    winding = placing(parts, content_ID)
     assert choose_stretch(winding, LEARNED_ALONE, 1.0, masked, 0.03) == 1.0
     assert choose_stretch(winding, LEARNED_ALONE, 1.0, masked, 0.5) == 1.6
 

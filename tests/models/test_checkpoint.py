@@ -1,5 +1,6 @@
 """A fit that is stopped anywhere and called again ends as one that was left alone, bit for bit."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -171,9 +172,15 @@ def test_the_checkpoint_of_another_fit_is_not_used(fit, path, kill_after, taste_
 
 def test_other_interactions_are_another_fit(taste_world, small_config):
     train = taste_world.split.train
-    fewer = type(train)(**{**vars(train), "interactions": train.interactions.take(slice(1, None))})
+    fewer = replace(train, interactions=train.interactions.take(slice(1, None)))
     keys = {training_key(data, taste_world.blocks, small_config, 0, "cpu") for data in (train, fewer)}
     assert len(keys) == 2
+
+
+def test_another_target_site_is_another_fit(taste_world, small_config):
+    train = taste_world.split.train
+    datasets = [replace(train, target_site=site) for site in (None, "east", "west")]
+    assert len({training_key(data, taste_world.blocks, small_config, 0, "cpu") for data in datasets}) == 3
 
 
 @pytest.mark.parametrize("damage", ["cut", "empty", "no checkpoint", "folder"])

@@ -92,9 +92,14 @@ def test_an_item_never_changes_the_vector_of_another():
 
 def test_sources_say_what_a_vector_is_made_of():
     degree_I = np.array([0, 1, 8, 9, 1000])
-    named = sources(degree_I, 1.0)
+    named = sources(degree_I, 1.0, 0 * degree_I)
     assert named.tolist() == ["content", "blend", "blend", "graph", "graph"]
     assert all(type(name) is str for name in named)
-    assert sources(degree_I, 0.0).tolist() == ["content", "graph", "graph", "graph", "graph"]
-    assert sources(degree_I, 1e9).tolist() == ["content", "blend", "blend", "blend", "blend"]
+    assert sources(degree_I, 0.0, 0 * degree_I).tolist() == ["content", "graph", "graph", "graph", "graph"]
+    assert sources(degree_I, 1e9, 0 * degree_I).tolist() == ["content", "blend", "blend", "blend", "blend"]
     assert Source.CONTENT == "content"
+
+
+def test_an_item_that_is_new_here_and_known_elsewhere_is_called_so_and_one_with_an_edge_here_is_not():
+    named = sources(np.array([0, 0, 1, 1000]), 1.0, np.array([0, 3, 3, 3]))
+    assert named.tolist() == ["content", "cross-site", "blend", "graph"]

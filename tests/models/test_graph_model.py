@@ -9,6 +9,7 @@ from graphrec.data.interactions import Interactions
 from graphrec.errors import GraphRecError
 from graphrec.features.blocks import FeatureBlocks
 from graphrec.graph.interaction_graph import InteractionGraph
+from graphrec.graph.site_view import SiteView
 from graphrec.models import graph_model, masked_search
 from graphrec.models.fallback import gate
 from graphrec.models.graph_model import fit_graph_model
@@ -63,9 +64,9 @@ def make_judge(taste_world, train, small_config, monkeypatch):
         monkeypatch.setattr(MaskedSearch, "_ndcg", lambda *_: next(worth))
         x_IF = taste_world.blocks.x_IF
         new = lambda seed: new_encoder(*x_IF.shape, small_config.encoder, seed, "cpu")  # noqa: E731
-        search = MaskedSearch(MaskedSplit.of(train, small_config.tuning, 0), taste_world.blocks, new(99))
+        search = MaskedSearch(MaskedSplit.of(train, small_config.tuning, 0), taste_world.blocks, new(99), site_dim=256)
         encoders = [new(seed) for seed in range(len(ndcg_by_epoch))]
-        search.encodings = [encoder.encode(search.graph, x_IF) for encoder in encoders]
+        search.encodings = [encoder.encode(search.view.graph, x_IF) for encoder in encoders]
         for encoder in encoders:
             search.judge(encoder, patience=100)
         return search
@@ -227,7 +228,7 @@ def test_the_best_epoch_is_the_last_that_is_as_good_as_any(make_judge, ndcg_by_e
     search = make_judge(ndcg_by_epoch)
     assert search.best_epoch == best
     np.testing.assert_array_equal(search.best.q_UD, search.encodings[best - 1].q_UD)
-    kept = search.best_encoder.encode(search.graph, search.blocks.x_IF)
+    kept = search.best_encoder.encode(search.view.graph, search.x_IF)
     np.testing.assert_array_equal(kept.q_UD, search.best.q_UD)
 
 
@@ -240,7 +241,7 @@ def test_patience_ends_the_search_and_the_best_epoch_is_what_counts(fit, taste_w
     judge, choose = search.judge, search.choose
 
     def spy_judge(self, encoder, patience):
-        judged.append(encoder.encode(self.graph, self.head.blocks.x_IF))
+        judged.append(encoder.encode(self.view.graph, self.x_IF))
         return judge(self, encoder, patience)
 
     def spy_choose(self, *arguments: Any):
@@ -274,12 +275,15 @@ def test_too_few_interactions_are_refused_in_one_line(as_dataset, num_users, num
     assert "\n" not in str(caught.value)
 
 
-def test_what_the_head_is_told_of_users_is_what_graphsage_made_of_their_items(graph, x_IF, make_encoder):
+def test_what_the_head_is_told_of_users_is_what_graphsage_made_of_their_items(
+    as_dataset, interactions, x_IF, make_encoder
+):
     """With one layer a user's vector before normalising is the mean of their items' messages and a constant."""
     encoder = make_encoder()
-    encoded = encoder.encode(graph, x_IF)
-    teacher = LearnedTeacher.of(encoder, encoded, encoded.z_ID, graph)
-    known_U = graph.user_degree > 0
+    view = SiteView.of(as_dataset(interactions))
+    encoded = encoder.encode(view.graph, x_IF)
+    teacher = LearnedTeacher.of(encoder, encoded, encoded.z_ID, view)
+    known_U = view.graph.user_degree > 0
     constant_UD = (encoded.q_UD * encoded.length_U[:, None] - teacher.mean_UD)[known_U]
     np.testing.assert_allclose(constant_UD, np.broadcast_to(constant_UD[0], constant_UD.shape), atol=1e-4)
 

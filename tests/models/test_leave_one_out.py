@@ -10,6 +10,7 @@ from graphrec.baselines import content
 from graphrec.baselines.arm import TrainingInput
 from graphrec.features.blocks import FeatureBlocks
 from graphrec.graph.interaction_graph import InteractionGraph
+from graphrec.graph.site_view import SiteView
 from graphrec.models import graph_model, leave_one_out, masked_search
 from graphrec.models.kernel import Kernel
 from graphrec.models.leave_one_out import LearnedTeacher, TunedKernel, TuningItems, tune_kernel_head
@@ -31,12 +32,13 @@ def blocks():
 
 
 @pytest.fixture
-def teacher(make_encoder, graph, x_IF):
+def teacher(make_encoder, as_dataset, interactions, x_IF):
     """Of a one-layer GraphSAGE without a zero among its parameters; the fold-in is anything."""
     encoder = make_encoder()
-    encoded = encoder.encode(graph, x_IF)
+    view = SiteView.of(as_dataset(interactions))
+    encoded = encoder.encode(view.graph, x_IF)
     folded_ID = np.random.default_rng(5).normal(size=encoded.z_ID.shape).astype(np.float32)
-    return LearnedTeacher.of(encoder, encoded, folded_ID, graph)
+    return LearnedTeacher.of(encoder, encoded, folded_ID, view)
 
 
 def unit_deviation(score_BR):
@@ -60,8 +62,8 @@ def scores_of(items, matrix_UI, teacher=None, may_have_raw=True, shares=(0.3, -0
     with torch.no_grad():
         mixture.fold_in.fill_(shares[0])
         mixture.raw.fill_(shares[1])
-        (users, seen_BR, degree_B), *_ = leave_one_out._UserBatches(matrix_UI, items.rows, 1, 0)
-        score_BR = leave_one_out._left_out_scores(kernel, mixture, teacher, users, seen_BR, degree_B).numpy()
+        (users, seen_BR), *_ = leave_one_out._UserBatches(matrix_UI, items.rows, 1, 0)
+        score_BR = leave_one_out._left_out_scores(kernel, mixture, teacher, users, seen_BR).numpy()
         kernel_RR = torch.linalg.inv(kernel.inverse().double()).numpy() - PENALTY * np.eye(len(items.rows))
     return users, seen_BR.numpy(), score_BR, kernel_RR
 

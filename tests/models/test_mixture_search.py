@@ -5,8 +5,7 @@ from graphrec.data.dataset import Split, Truth
 from graphrec.data.interactions import Interactions
 from graphrec.evaluation.protocol import build_pool
 from graphrec.models.mixture_search import choose_mixture
-from graphrec.models.parts import Mixture, Parts
-from graphrec.models.popularity import Popularity
+from graphrec.models.parts import Mixture, Parts, Placed
 from graphrec.models.scoring import QueryScale
 
 NUM_USERS, NUM_WARM, NUM_ITEMS, DIM = 60, 60, 120, 4
@@ -43,10 +42,12 @@ class World:
         truth = Truth(np.repeat(np.arange(NUM_USERS), 5), best_UK.ravel())
         self.pool = build_pool(Split(train, truth), "cold")
         warm = np.arange(NUM_WARM)
+        # Judged is what items are served with, which is what other sites say of them where there are any.
+        noisy = Placed(noise(NUM_ITEMS, DIM), noise(NUM_ITEMS, DIM), noise(NUM_ITEMS, DIM), noise(NUM_ITEMS))
         self.parts = Parts(
             q_UD=taste_UD, matrix_UI=train.interactions.user_item_matrix(), z_ID=z_ID, folded_ID=folded_ID,
-            content_z_ID=z_ID, content_folded_ID=folded_ID, raw_IR=raw_ID,
-            raw_scale=QueryScale.fit(raw_taste_UD, raw_ID[warm]), popularity=Popularity(term_I, term_I),
+            content=noisy, unseen=Placed(z_ID, folded_ID, raw_ID, term_I),
+            raw_scale=QueryScale.fit(raw_taste_UD, raw_ID[warm]), observed_popularity_I=term_I,
             known_users=np.arange(NUM_USERS), warm=warm,
         )  # fmt: skip
 
@@ -82,10 +83,10 @@ def naive_ndcg(world, mixture, popularity):
     parts, pool = world.parts, world.pool
     s, f, w = mixture.raw_share, mixture.fold_in_share, mixture.popularity_weight
     learned_UI = parts.q_UD @ ((1 - f) * parts.z_ID + f * parts.folded_ID).T
-    raw_UI = world.raw_taste_UD @ parts.raw_IR.T
+    raw_UI = world.raw_taste_UD @ parts.unseen.raw_IR.T
     learned_UI, raw_UI = (one / one[:, :NUM_WARM].std(axis=1, keepdims=True) for one in (learned_UI, raw_UI))
     if popularity:
-        score_UI = (1 - s) * learned_UI + s * raw_UI + w * parts.popularity.predicted_I
+        score_UI = (1 - s) * learned_UI + s * raw_UI + w * parts.unseen.popularity_I
     else:
         score_UI = (1 - s) * (learned_UI - learned_UI.mean(axis=0)) + s * (raw_UI - raw_UI.mean(axis=0))
     truth_UI = pool.truth.toarray()
