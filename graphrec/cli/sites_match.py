@@ -149,5 +149,5 @@ def _next(found: "SiteMatches", out: Path) -> list[str]:
         *lines,
         f"Nothing is merged. Look at {out}, the uncertain pairs first, and write yes or no under verdict. Then:",
         f"  graphrec sites match … --labels {out}    obeys the verdicts, and learns from them",
-        f"  same_as: {{file: {out.name}{threshold}}}    in dataset.yaml links what is certain (keep the file in the folder)",
+        f"  same_as: {{file: {out.name}{threshold}}}    in dataset.yaml links what is certain (in its folder)",
     ]

@@ -158,18 +158,13 @@ def _proposals(
     person_P = settled.said_by_person(pairs)
     refused = settled.pairs.take(~settled.is_same_V)
     taken_P = taken_pairs(
-        np.where(known_P == 0, 0.0, probability_P),
+        np.where(known_P == 0, 0.0, probability_P) + (person_P & (known_P == 1)),  # what a person says comes first
         pairs,
         catalogue.site,
         zip(refused.left_P.tolist(), refused.right_P.tolist(), strict=True),
         config.many_per_site,
     )
-    overruled = int((person_P & (known_P == 1) & ~taken_P).sum())
-    if overruled:
-        warnings += (
-            f"{overruled} pairs with the verdict yes are not linked: with the others, their product would have two "
-            "items of one site or hold a pair with the verdict no.",
-        )
+    warnings += _overruled(known_P == 1, person_P, taken_P)
     shown = np.flatnonzero(taken_P | (person_P & (known_P == 0)))
     shown = shown[np.lexsort((pairs.right_P[shown], pairs.left_P[shown]))]
     return SiteMatches(
@@ -182,3 +177,13 @@ def _proposals(
         at_least=config.at_least,
         warnings=warnings,
     )
+
+
+def _overruled(is_same_P: np.ndarray, person_P: np.ndarray, taken_P: np.ndarray) -> tuple[str, ...]:
+    """Lines on settled pairs that cannot all hold."""
+    reason = "with the others, their product would have two items of one site or hold a pair with the verdict no."
+    counts = {
+        "with the verdict yes": int((is_same_P & person_P & ~taken_P).sum()),
+        "with an exact key or given link": int((is_same_P & ~person_P & ~taken_P).sum()),
+    }
+    return tuple(f"Not linked: {count} pairs {which}; {reason}" for which, count in counts.items() if count)

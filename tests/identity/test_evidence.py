@@ -1,5 +1,7 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from graphrec.data.catalogue import Attributes, Catalogue
 from graphrec.features.modality import Modality
@@ -104,6 +106,18 @@ def test_the_candidates_of_an_item_share_at_most_one():
     probability = probability_of(np.array([9.0, 1.0, 0.5]), pairs)
     np.testing.assert_allclose(probability, [9 / 11, 1 / 11.5, 0.5 / 2.5])
     np.testing.assert_allclose(probability_of(np.array([9.0, 1, 0.5]), pairs, has_rivals=False), [0.9, 0.5, 1 / 3])
+
+
+@given(st.lists(st.floats(0.001, 1000), min_size=3, max_size=3), st.integers(0, 2), st.floats(1.01, 50))
+def test_more_odds_make_a_pair_more_probable_and_its_rivals_less(odds, place, factor):
+    pairs = Pairs(np.array([0, 0, 1]), np.array([2, 3, 3]))
+    before = probability_of(np.array(odds), pairs)
+    raised = np.array(odds)
+    raised[place] *= factor
+    after = probability_of(raised, pairs)
+    assert after[place] > before[place]
+    others = np.arange(3) != place
+    assert (after[others] <= before[others]).all()
 
 
 def test_a_product_never_gets_two_items_of_one_site_through_a_chain():

@@ -96,7 +96,17 @@ def test_yes_verdicts_that_cannot_all_hold_are_counted_in_a_warning():
     catalogue = catalogue_of(rows)
     verdicts = verdicts_of(catalogue, [("x0", "y0", True), ("y0", "z0", True), ("x1", "z0", True)])
     matches = match_sites(dataset_of(catalogue), verdicts=verdicts)
-    assert "1 pairs with the verdict yes are not linked" in matches.warnings[0]
+    assert "Not linked: 1 pairs with the verdict yes" in matches.warnings[0]
+
+
+def test_a_person_is_believed_before_a_key():
+    rows = [(f"{site}{number}", site, f"thing {number} {number}") for site in "xy" for number in range(12)]
+    catalogue = catalogue_of(rows)
+    by_key = SameAs.of(np.array([0, 1]), np.array([12, 13]), np.ones(2))
+    matches = match_sites(dataset_of(catalogue, by_key), verdicts=verdicts_of(catalogue, [("x0", "y5", True)]))
+    assert {("x0", "y5"), ("x1", "y1")} <= pairs_of(matches, 1)
+    assert ("x0", "y0") not in pairs_of(matches)
+    assert "Not linked: 1 pairs with an exact key" in matches.warnings[0]
 
 
 def test_three_sites_give_one_item_of_each_per_product(planted):
