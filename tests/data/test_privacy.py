@@ -13,6 +13,7 @@ from graphrec.data.dataset import Dataset
 from graphrec.data.fingerprint import fingerprint
 from graphrec.data.privacy.consent import NO_CONSENT
 from graphrec.data.privacy.key import SecretKey, write_new_key
+from graphrec.data.privacy.lookup import ids_known
 from graphrec.data.privacy.pseudonyms import Pseudonyms
 from graphrec.data.privacy.settings import KeySource, PseudonymSettings
 from graphrec.data.truth_file import read_truth
@@ -104,6 +105,38 @@ def test_two_sites_share_people_under_one_scope_and_not_under_two(tmp_path):
     apart = Dataset.load(folder(tmp_path / "two", "", pseudonymous(more=sites % ", pseudonym_scope: b-alone"), **logs))
     assert ids_of(shared) == {twin("anna"), twin("bert"), twin("cora")}
     assert ids_of(apart) == {twin("anna"), twin("bert"), twin("anna", "b-alone"), twin("cora", "b-alone")}
+
+
+@pytest.mark.parametrize(("shared", "num_people"), [("true", 3), ("false", 4)])
+def test_sites_as_folders_share_people_only_where_they_say_so(tmp_path, shared, num_people):
+    for name, log in (("a", "anna,i1\nbert,i2\n"), ("b", "anna,i2\ncora,i3\n")):
+        folder(tmp_path / name, f"user_id,item_id\n{log}", "")
+    sites = f"sites: {{a: {{folder: a, shared_users: {shared}}}, b: {{folder: b, shared_users: {shared}}}}}\n"
+    (tmp_path / "dataset.yaml").write_text(pseudonymous(more=sites))
+    dataset = Dataset.load(tmp_path)
+    assert len(dataset.user_ids) == num_people
+    assert (twin("anna") in ids_of(dataset)) == (shared == "true")
+    assert (twin("a:anna") in ids_of(dataset)) == (shared == "false")
+    found = ids_known(dataset, ["anna"], KeySource(key_env="TEST_KEY"))
+    assert sorted(found) == sorted([twin("anna")] if shared == "true" else [twin("a:anna"), twin("b:anna")])
+
+
+def test_a_key_names_people_only_where_there_are_pseudonyms(tmp_path, monkeypatch):
+    log = "user_id,item_id\nanna,i1\n"
+    plain = Dataset.load(folder(tmp_path / "plain", log, ""))
+    dataset = Dataset.load(folder(tmp_path / "hidden", log, pseudonymous()))
+    key = KeySource(key_env="TEST_KEY")
+    assert ids_known(plain, ["anna", "whoever"]) == ["anna", "whoever"]
+    assert ids_known(dataset, [twin("anna")]) == [twin("anna")]
+    with pytest.raises(GraphRecError, match="leave the key out"):
+        ids_known(plain, ["anna"], key)
+    with pytest.raises(GraphRecError, match=r"knows its users by pseudonyms such as 'u1_.*give --key-env NAME"):
+        ids_known(dataset, ["anna"])
+    with pytest.raises(GraphRecError, match="Unknown user 'bert': not in the run under this key"):
+        ids_known(dataset, ["bert"], key)
+    monkeypatch.setenv("TEST_KEY", OTHER_KEY)
+    with pytest.raises(GraphRecError, match="Is it the key that the run was read with"):
+        ids_known(dataset, ["anna"], key)
 
 
 def test_a_user_prefix_keeps_people_apart_who_have_one_id(tmp_path):
