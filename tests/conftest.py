@@ -10,7 +10,10 @@ import torch
 
 from graphrec import cli
 from graphrec.config import GraphRecConfig
+from graphrec.data.catalogue import Attributes, Catalogue
 from graphrec.data.dataset import Dataset
+from graphrec.data.interactions import Interactions
+from graphrec.data.same_as import SameAs
 from graphrec.data.sample_store import SampleStoreConfig, write_sample_store
 from graphrec.recommender import Recommender
 from graphrec.workflow import train_run
@@ -29,6 +32,36 @@ def small_store(tmp_path_factory):
     """The folder of a store with 120 items, 26 of them cold in the run, and 150 users."""
     config = SampleStoreConfig(products_per_site=60, shared_products=25, num_users=150, seed=3)
     return write_sample_store(tmp_path_factory.mktemp("small") / "store", config)
+
+
+@pytest.fixture(scope="session")
+def dataset_of_sites():
+    """Makes a dataset of sites without files.
+
+    Item i belongs to site `site_I[i]` and has the id `<site>-<i>`; `pairs` are (user, item) events, `links` are
+    (item, item, probability) that two are one product.
+    """
+
+    def make(site_I, pairs, links=(), target_site=None, num_users=None, own_vectors=None):
+        user_E, item_E = np.asarray(list(pairs), dtype=np.int64).reshape(-1, 2).T
+        num_users = int(user_E.max(initial=-1)) + 1 if num_users is None else num_users
+        site_I = np.asarray(site_I, dtype=object)
+        empty_I, ids = np.full(len(site_I), "", dtype=object), [f"{site}-{item}" for item, site in enumerate(site_I)]
+        one_P, other_P, weight_P = zip(*links, strict=True) if links else ([], [], [])
+        return Dataset(
+            name="sites",
+            catalogue=Catalogue(
+                item_ids=np.array(ids, dtype=object), title=empty_I, text=empty_I, image=empty_I, image_root=None,
+                site=site_I, attributes=Attributes(),
+            ),
+            user_ids=np.array([f"u{user}" for user in range(num_users)], dtype=object),
+            site_names=tuple(dict.fromkeys(site_I.tolist())),
+            interactions=Interactions.from_pairs(user_E, item_E, num_users, len(site_I)),
+            own_vectors=own_vectors or {},
+            same_as=SameAs.of(np.array(one_P), np.array(other_P), np.array(weight_P)),
+        ).for_site(target_site)  # fmt: skip
+
+    return make
 
 
 @pytest.fixture(scope="session")
