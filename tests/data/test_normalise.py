@@ -119,7 +119,7 @@ def test_a_sign_is_checked_and_never_decides(tmp_path):
     dataset = shop(tmp_path, "  numeric: [price]\n  currency: {price: {from: USD, to: EUR, rates: {USD: 0.9}}}", items)
     price = dataset.catalogue.attributes.numeric["price"]
     assert price[[0, 2, 3]].tolist() == pytest.approx([9, 9, 9])
-    assert aside(dataset) == [(2, "price", "its sign is not that of the currency")]
+    assert aside(dataset) == [(2, "price", "what stands beside the number is not its currency")]
 
 
 @pytest.mark.parametrize(

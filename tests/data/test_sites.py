@@ -126,6 +126,7 @@ META = [
      "price": None, "images": [], "store": None, "categories": [], "details": {}, "parent_asin": "B000000002"},
     {"main_category": "All Beauty", "title": "Comb", "features": [], "description": [], "price": "None", "images": [],
      "store": "S", "categories": ["Hair"], "parent_asin": "B000000003"},
+    {"title": "Mirror", "price": "$19.99", "features": [], "categories": [], "parent_asin": "B000000004"},
 ]  # fmt: skip
 
 
@@ -134,10 +135,10 @@ def test_amazon_reviews_2023(tmp_path, gz):
     write(tmp_path, **{f"All_Beauty__jsonl{gz}": REVIEWS, f"meta_All_Beauty__jsonl{gz}": META})
     dataset = Dataset.load(tmp_path)
     catalogue = dataset.catalogue
-    assert catalogue.text.tolist() == ["Soap. mild. For hands., And feet.", "Brush", "Comb"]
-    assert catalogue.keys["asin"].tolist() == ["B000000001", "B000000002", "B000000003"]
-    assert catalogue.attributes.multi_valued["categories"] == [("Bath", "Soaps"), (), ("Hair",)]
-    assert catalogue.attributes.numeric["price"][0] == 4.5
+    assert catalogue.text.tolist() == ["Soap. mild. For hands., And feet.", "Brush", "Comb", "Mirror"]
+    assert catalogue.keys["asin"].tolist() == ["B000000001", "B000000002", "B000000003", "B000000004"]
+    assert catalogue.attributes.multi_valued["categories"] == [("Bath", "Soaps"), (), ("Hair",), ()]
+    assert catalogue.attributes.numeric["price"][[0, 3]].tolist() == [4.5, 19.99]
     assert list(catalogue.attributes.numeric) == ["price"], "what was counted over all reviews is not a feature"
     assert events(dataset) == [("AE1", "B000000001"), ("AE2", "B000000003")]
     assert round(dataset.interactions.timestamp_E[0]) == 1588687729
@@ -162,9 +163,11 @@ def test_two_amazon_categories_are_two_sites_with_shared_users(tmp_path):
 RATINGS = "AE1 B000000001 5.0 2019-01-24\nAE1 B000000002 2.0 2019-01-25\n"
 
 
-def test_xmarket_with_metadata_and_equal_asins_as_one_product(tmp_path):
+@pytest.mark.parametrize("one_line", [False, True])
+def test_xmarket_with_metadata_and_equal_asins_as_one_product(tmp_path, one_line):
     product = [{"asin": "B000000001", "title": "Soap", "categories": ["Bath"], "averageRating": "4.5"},
                {"asin": "B000000002", "title": "Brush"}]  # fmt: skip
+    product = [product] if one_line else product
     for market in ("de", "us"):
         write(
             tmp_path,
@@ -320,7 +323,7 @@ def test_a_generic_export_as_one_json_list(tmp_path):
         ("items: {file: a.dat, delimiter: ''}", "items.delimiter"),
         ("items: {file: a.dat, delimiter: '::', encoding: utf-7}", "items.encoding: expected 'utf-8', 'latin-1'"),
         ("items: {file: b.dat, header: [item_id, title], encoding: cp1252}", "cannot be read as cp1252 text"),
-        ("items: {file: items.json}", "not readable as a list of JSON objects"),
+        ("items: {file: items.json}", "none of its rows can be read; main reason: not a JSON object"),
         ("items: {file: no.html, layout: json-ld}", "no.html does not exist"),
         ("items: {file: a.html, layout: json-ld}", "a.html has no rows"),
         ("items: {file: a.dat, layout: jsonld}", "items.layout: expected"),

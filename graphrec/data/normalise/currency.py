@@ -10,6 +10,7 @@ from graphrec.data.tables.table import Table, factorize, to_strings
 
 _MISSING = "the price counts as missing, the row stays"
 _NO_PRICE = f"not one price such as 12.99; {_MISSING}"
+_OTHER = f"what stands beside the number is not its currency; {_MISSING}"
 _CODE_COLUMNS = ("price_currency", "currency", "currency_code")
 _SYMBOLS = {
     "$": ("AUD", "CAD", "HKD", "MXN", "NZD", "SGD", "TWD", "USD"),
@@ -42,7 +43,7 @@ def in_currency(
     is_other_N = np.array(
         [around != "" and not _agrees(around, code) for around, code in zip(around_N, code_N, strict=True)], dtype=bool
     )
-    collector.report(table, is_usable_N & is_other_N, column, f"its sign is not that of the currency; {_MISSING}")
+    collector.report(table, is_usable_N & is_other_N, column, _OTHER)
     is_usable_N &= ~is_other_N
     rate_of = {code: conversion.rate_of(code) or np.nan for code in dict.fromkeys(code_N)}
     rate_N = np.array([rate_of[code] for code in code_N], dtype=np.float64)

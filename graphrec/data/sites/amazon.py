@@ -69,5 +69,6 @@ def _items(folder: Path, meta: str, site: str | None) -> ItemsDescription:
     }
     if "price" in keys:
         nothing = {"None": None, "": None, "—": None, "-": None}
-        about |= {"numeric": ["price"], "values": {"price": nothing}}
+        dollars = {"price": {"from": "USD", "to": "USD"}}  # reads "$19.99" as 19.99
+        about |= {"numeric": ["price"], "values": {"price": nothing}, "currency": dollars}
     return ItemsDescription.model_validate(about)

@@ -13,8 +13,9 @@ def first_keys(path: Path) -> set[str]:
     try:
         with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as lines:
             for _, line in zip(range(_LINES), lines, strict=False):
-                if isinstance(row := json.loads(line), dict):
-                    keys |= row.keys()
+                content = json.loads(line)
+                for row in content[:_LINES] if isinstance(content, list) else [content]:
+                    keys |= row.keys() if isinstance(row, dict) else set()
     except (OSError, EOFError, ValueError, RecursionError):
         pass
     return keys

@@ -7,14 +7,17 @@ import numpy as np
 
 from graphrec.data.set_aside import SetAsideCollector
 from graphrec.data.tables.table import LIST_SEPARATOR, Table, to_strings
-from graphrec.errors import GraphRecError
 
+_NO_OBJECT = "not a JSON object"
 # Numbers stay as written: an id of twenty digits must not pass through a float.
 _DECODER = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=str)
 
 
 def read_json_lines(data: bytes, file: str, collector: SetAsideCollector, skip: frozenset[str] = frozenset()) -> Table:
-    """Columns are the union of all keys; numbers keep the digits that the file has; bad lines are set aside."""
+    """Columns are the union of all keys; numbers keep the digits that the file has; bad lines are set aside.
+
+    A line that is a list of objects is a row for each.
+    """
     rows: list[dict[str, Any]] = []
     numbers: list[int] = []
     lines = data.removeprefix(b"\xef\xbb\xbf").split(b"\n")
@@ -22,30 +25,34 @@ def read_json_lines(data: bytes, file: str, collector: SetAsideCollector, skip: 
         if not line.strip():
             continue
         try:
-            row = _DECODER.decode(line.decode("utf-8").strip())
+            content = _DECODER.decode(line.decode("utf-8").strip())
         except (ValueError, RecursionError):
-            row = None
-        if isinstance(row, dict):
-            rows.append({key: value for key, value in row.items() if key not in skip} if skip else row)
-            numbers.append(number)
-        else:
-            collector.add(file, [number], "", [line[:200].decode("utf-8", "replace")], "not a JSON object")
+            content = None
+        for row in content if isinstance(content, list) else [content]:
+            if isinstance(row, dict):
+                rows.append({key: value for key, value in row.items() if key not in skip} if skip else row)
+                numbers.append(number)
+            else:
+                collector.add(file, [number], "", [line[:200].decode("utf-8", "replace")], _NO_OBJECT)
     return table_of_objects(rows, np.array(numbers, dtype=np.int64), file)
 
 
 def read_json(data: bytes, file: str, collector: SetAsideCollector) -> Table:
-    """A list of objects, numbered from 1, or JSON lines under another name. What is no object is set aside."""
-    if not data.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"["):
-        return read_json_lines(data, file, collector)
+    """A file that is one list of objects, numbered from 1, or JSON lines under another name."""
     try:
-        objects = _DECODER.decode(data.decode("utf-8-sig").strip())
-    except (ValueError, RecursionError) as error:
-        raise GraphRecError(f"{file}: not readable as a list of JSON objects: {str(error).splitlines()[0]}.") from None
-    numbers = [number for number, row in enumerate(objects, start=1) if isinstance(row, dict)]
+        is_list = data.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"[")
+        objects = _DECODER.decode(data.decode("utf-8-sig").strip()) if is_list else None
+    except (ValueError, RecursionError):  # lists line by line, or a broken file
+        objects = None
+    if objects is None:
+        return read_json_lines(data, file, collector)
+    rows, numbers = [], []
     for number, row in enumerate(objects, start=1):
-        if not isinstance(row, dict):
-            collector.add(file, [number], "", [str(row)[:200]], "not a JSON object")
-    rows = [row for row in objects if isinstance(row, dict)]
+        if isinstance(row, dict):
+            rows.append(row)
+            numbers.append(number)
+        else:
+            collector.add(file, [number], "", [str(row)[:200]], _NO_OBJECT)
     return table_of_objects(rows, np.array(numbers, dtype=np.int64), file)
 
 
