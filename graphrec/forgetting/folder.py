@@ -63,7 +63,7 @@ def forget_in_folder(
     clean_up(run)  # an earlier call may have been killed before it could
     model = Recommender.load(run, device)
     inside = _exports_inside(run)
-    formats = {path: _format_of(path) for path in (*exports, *inside)}
+    formats = {Path(path).resolve(): _format_of(Path(path)) for path in (*exports, *inside)}
     before, old_version = model.train_, model.version
     pairs_before = _num_held_out(model)
     known_ids = ids_known(before, user_ids, key)
@@ -80,7 +80,7 @@ def forget_in_folder(
     for path in inside:
         _export(model, formats[path], path)
     clean_up(run)
-    _require_no_trace(run, list(dict.fromkeys([*known_ids, *user_ids])), outside, progress)
+    _require_no_trace(run, list(dict.fromkeys([*known_ids, *user_ids])), outside, model, progress)
     return Forgotten(
         people=len(set(user_ids)),
         events=len(before.interactions) - len(model.train_.interactions),
@@ -94,8 +94,10 @@ def forget_in_folder(
 
 def traces_in_run(run: Path, user_ids: Sequence[str], progress: Progress = silent) -> list[Trace]:
     """What a run folder, and the checkpoint and unfinished work beside it, hold of these people."""
-    run = Path(run).resolve()
-    model = Recommender.load(run)
+    return _traces_in_run(Path(run).resolve(), user_ids, Recommender.load(run), progress)
+
+
+def _traces_in_run(run: Path, user_ids: Sequence[str], model: Recommender, progress: Progress) -> list[Trace]:
     traces = _traces(run, user_ids, model, progress)
     for beside in sorted(run.parent.glob(f".{run.name}.*")):
         inside = f"{beside.name}/" if beside.is_dir() else ""
@@ -110,9 +112,10 @@ def _traces(place: Path, user_ids: Sequence[str], model: Recommender, progress: 
     return find_traces(place, user_ids, model.train_.user_ids, _words(model), own_files, progress)
 
 
-def _require_no_trace(run: Path, user_ids: Sequence[str], exports: Sequence[Path], progress: Progress) -> None:
-    traces = [f"{run}/{trace}" for trace in traces_in_run(run, user_ids, progress)]
-    model = Recommender.load(run)
+def _require_no_trace(
+    run: Path, user_ids: Sequence[str], exports: Sequence[Path], model: Recommender, progress: Progress
+) -> None:
+    traces = [f"{run}/{trace}" for trace in _traces_in_run(run, user_ids, model, progress)]
     for path in exports:
         traces += [f"{path}/{trace}" for trace in _traces(path, user_ids, model, progress)]
     if traces:
