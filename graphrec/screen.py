@@ -13,6 +13,7 @@ from rich.table import Column, Table
 
 from graphrec.data.check_report import CheckReport, Coverage
 from graphrec.models.choices import FittedChoices
+from graphrec.models.ridge import HeadSettings
 
 T = TypeVar("T")
 
@@ -111,9 +112,6 @@ def plain_table(title: str | None = None) -> Table:
 
 def print_choices(console: Console, choices: FittedChoices) -> None:
     """What training chose inside the training data, and by what."""
-    weights = sorted(choices.head.weights.items(), key=lambda term: -term[1])
-    shown = ", ".join(f"{name} {weight:.3g}" for name, weight in weights[:_TERMS_SHOWN])
-    more = f" and {len(weights) - _TERMS_SHOWN} more" if len(weights) > _TERMS_SHOWN else ""
     mixture, half = choices.mixture, choices.half_degree
     hand_over = f"half graph at degree {half:g}" if half else "the graph alone from the first user on"
     console.print(
@@ -122,9 +120,20 @@ def print_choices(console: Console, choices: FittedChoices) -> None:
         f"what the graph taught ({mixture.fold_in_share:.0%} of it fold-in), {mixture.raw_share:.0%} raw content, "
         f"popularity with weight {mixture.popularity_weight:g}. On masked pairs of other items: {hand_over}, content "
         f"vectors {choices.stretch:g} times as long as predicted. With each item left out in turn: kernel weights "
-        f"{escape(shown)}{more}, penalty {choices.head.penalty:.3g}.",
+        f"{_kernel(choices.head)}.",
         style="dim",
     )
+    if choices.elsewhere_head is not None:
+        console.print(
+            f"For items that other sites sell too: kernel weights {_kernel(choices.elsewhere_head)}.", style="dim"
+        )
+
+
+def _kernel(head: HeadSettings) -> str:
+    weights = sorted(head.weights.items(), key=lambda term: -term[1])
+    shown = ", ".join(f"{name} {weight:.3g}" for name, weight in weights[:_TERMS_SHOWN])
+    more = f" and {len(weights) - _TERMS_SHOWN} more" if len(weights) > _TERMS_SHOWN else ""
+    return f"{escape(shown)}{more}, penalty {head.penalty:.3g}"
 
 
 def print_check(console: Console, report: CheckReport) -> None:

@@ -70,6 +70,11 @@ def train_run(
     checkpoint = checkpoint_path(out)
     if restart:
         remove_checkpoint(checkpoint)
+    if len(dataset.same_as) and dataset.target_site is None:
+        say(
+            f"{len(dataset.same_as):,} items are linked across sites, which helps only a site of its own: name yours "
+            f"with --site ({', '.join(dataset.site_names)})."
+        )
     train, held_out, config = _hold_out(dataset, config, hold_out, say)
     model = Recommender(config, device, cache).fit(train, progress, held_out, checkpoint, say)
     model.save(out)

@@ -46,7 +46,7 @@ class ContentUntrained(ItemHistoryBaseline):
     has_personal_part = False
 
     def _fit(self, inputs: TrainingInput, progress: Progress = silent) -> None:
-        warm = np.flatnonzero(inputs.train.interactions.item_degree())
+        warm = np.flatnonzero(inputs.train.own_interactions.item_degree())
         self.x_IF_ = centred_unit_rows(even_modalities(inputs.blocks), warm)
         self.matrix_ = inputs.train.interactions.user_item_matrix()
         self.vectors_ = with_popularity(self.x_IF_, np.zeros(len(self.x_IF_), dtype=np.float32))
@@ -70,7 +70,7 @@ class Content(ItemHistoryBaseline):
     has_personal_part = True
 
     def _fit(self, inputs: TrainingInput, progress: Progress = silent) -> None:
-        blocks, degree_I = inputs.blocks, inputs.train.interactions.item_degree()
+        blocks, degree_I = inputs.blocks, inputs.train.own_interactions.item_degree()
         warm = np.flatnonzero(degree_I)
         judge = Judge.where_possible(inputs, "cold")
         choices = _untuned(inputs, warm) if judge is None else _tuned(judge, inputs, progress)

@@ -16,7 +16,7 @@ class Popularity(Baseline):
     has_personal_part = False
 
     def _fit(self, inputs: TrainingInput, progress: Progress) -> None:
-        degree_I = inputs.train.interactions.item_degree()
+        degree_I = inputs.train.own_interactions.item_degree()
         tie_I = np.random.default_rng(inputs.seed).permutation(len(degree_I))
         rank_I = np.empty(len(degree_I), dtype=np.int64)
         rank_I[np.lexsort((tie_I, degree_I))] = np.arange(len(degree_I))

@@ -19,7 +19,7 @@ def popularity_terms(blocks: FeatureBlocks, degree_I: np.ndarray, seed: int) -> 
 
 def best_popularity_weight(judge: Judge, blocks: FeatureBlocks, query_BD: np.ndarray, vectors_ID: np.ndarray) -> float:
     """The weight of the predicted popularity with which these vectors find the masked items best."""
-    degree_I = judge.masked.split.train.interactions.item_degree()
+    degree_I = judge.masked.degree_I
     joined_ID = with_popularity(vectors_ID, popularity_terms(blocks, degree_I, judge.masked.seed).predicted_I)
     scale = QueryScale.fit(query_BD, vectors_ID[judge.masked.warm_items])
     scores = [judge.by_vectors(scale.query(query_BD, weight), joined_ID) for weight in POPULARITY_WEIGHTS]

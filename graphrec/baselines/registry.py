@@ -12,6 +12,7 @@ from collections.abc import Callable
 from graphrec.baselines.als import ALS
 from graphrec.baselines.arm import Baseline
 from graphrec.baselines.content import Content, ContentUntrained
+from graphrec.baselines.content_cross_site import ContentCrossSite
 from graphrec.baselines.ease import EASE
 from graphrec.baselines.ease_content import EASEContent
 from graphrec.baselines.item_knn import ItemKNN
@@ -27,6 +28,7 @@ BASELINES: dict[str, Callable[[], Baseline]] = {
     "popularity": Popularity,
     "content-untrained": ContentUntrained,
     "content": Content,
+    "content-cross-site": ContentCrossSite,
     "item-knn": ItemKNN,
     "als": ALS,
     "ease": EASE,

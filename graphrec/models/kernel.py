@@ -56,8 +56,8 @@ def terms_of(blocks: FeatureBlocks) -> tuple[Term, ...]:
     """The terms for these blocks: each alone; numbers in powers, other blocks as a Gaussian; products; a constant.
 
     Products are of a number with any other block and of a text, a picture or another site's users with an attribute: at
-    most 16 of them, those of the first blocks first, and as many with other sites' blocks. Kernels in the order in which
-    they are listed; the order never changes for given blocks.
+    most 16 of them, those of the first blocks first, and as many with other sites' blocks. Kernels in the order in
+    which they are listed; the order never changes for given blocks.
     """
     names = list(blocks.columns)
     terms = [Term(name, (name,)) for name in names]
