@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from graphrec.data.set_aside import SetAsideCollector
 from graphrec.data.table_format import TableFormat
+from graphrec.data.tables.plain import read_plain
 from graphrec.data.tables.reading import read_table
 from graphrec.data.tables.table import to_strings
 from graphrec.data.timestamps import read_timestamps
@@ -163,3 +164,44 @@ def test_skipped_columns_are_not_read(tmp_path, name):
     how = TableFormat(skip=("text", "absent"), delimiter="," if name == "t.txt" else None)
     table = read_table(tmp_path, name, SetAsideCollector(), format=how)
     assert {column: values.to_pylist() for column, values in table.columns.items()} == {"item_id": ["1", "2"]}
+
+
+FIELDS = st.lists(st.lists(st.text("ab:\"'|, é", max_size=4), min_size=3, max_size=3), min_size=1, max_size=6)
+
+
+@given(FIELDS, st.sampled_from(["::", "|", "\t", "<>"]))
+@settings(deadline=None)
+def test_a_plain_table_is_its_lines_split_at_the_delimiter(rows, delimiter):
+    lines = [delimiter.join(fields) for fields in rows]
+    naive = [line.split(delimiter) for line in lines]
+    whole = [fields for fields in naive if len(fields) == 3 and any(fields)]
+    collector = SetAsideCollector()
+    table = read_plain("\n".join(lines).encode(), "t.dat", collector, delimiter, ("a", "b", "c"))
+    assert [list(row) for row in zip(*(table.columns[name].to_pylist() for name in "abc"), strict=True)] == whole
+    assert len(collector) == sum(len(fields) != 3 for fields in naive)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                ["@type", "@graph", "hasVariant", "offers", "image", "sku", "name", "brand", "category", "url"]
+            )
+            | st.text(max_size=3),
+            inner | st.sampled_from(["Product", "ProductGroup", ["Product"]]),
+            max_size=5,
+        )
+    ),
+    max_leaves=15,
+)
+
+
+@given(JSON)
+@settings(deadline=None)
+def test_no_json_ld_breaks_the_reader(tmp_path_factory, content):
+    folder = tmp_path_factory.mktemp("ld")
+    (folder / "a.jsonld").write_text(json.dumps(content), encoding="utf-8")
+    table = read_table(folder, "a.jsonld", SetAsideCollector(), "json-ld")
+    assert all(table.columns["item_id"].to_pylist()) if len(table) else True
