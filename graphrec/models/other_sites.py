@@ -52,7 +52,7 @@ def site_vectors(matrix_UI: sp.csr_matrix, dim: int, seed: int) -> np.ndarray:
     else:
         start = np.random.default_rng(seed).standard_normal(min(normal_NI.shape))
         _, singular_R, right_RI = scipy.sparse.linalg.svds(normal_NI, k=dim, v0=start)
-        value_R, vectors_IR = singular_R**2, right_RI.T  # an untouched item is 0, not nearly
+        value_R, vectors_IR = singular_R**2, right_RI.T * (degree_I > 0)[:, None]  # an untouched item is 0, not nearly
     return _scaled(value_R, vectors_IR)
 
 
