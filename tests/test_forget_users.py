@@ -11,10 +11,13 @@ from graphrec.data.catalogue import Attributes, Catalogue
 from graphrec.data.dataset import Dataset, SetAside, Truth
 from graphrec.data.fingerprint import fingerprint
 from graphrec.data.interactions import Interactions
+from graphrec.data.same_as import SameAs
 from graphrec.data.without_users import named_rows, without_users
 from graphrec.errors import GraphRecError
+from graphrec.graph.site_view import SiteView
 from graphrec.models.refit import refit
 from graphrec.recommender import Recommender
+from graphrec.workflow import train_run
 
 ARRAYS = ("graph_ID", "content_ID", "served_ID", "degree_I")
 
@@ -176,3 +179,37 @@ def test_rows_and_truths_are_numbered_anew():
     assert named_rows(data, ["b"]).tolist() == [True, True, False, False, False]
     assert few.set_aside.rows["value"].tolist() == ["bb", "a-b-c", "nothing"]
     assert few.set_aside.left_out == {"left": 2}
+
+
+@pytest.fixture(scope="module")
+def across_sites(small_store, quick_config, tmp_path_factory):
+    """A run for one of the store's two sites, which learns from the other through their common products."""
+    data = Dataset.load(small_store)
+    same = pd.read_csv(small_store / "same_products.csv", dtype=str)
+    pairs = [data.catalogue.id_index.get_indexer(same[column]) for column in same.columns[:2]]
+    data = replace(data, same_as=SameAs.of(*pairs, np.ones(len(same)))).for_site(data.site_names[0])
+    folder = tmp_path_factory.mktemp("sites") / "latest"
+    train_run(data, quick_config, folder, device="cpu")
+    return folder
+
+
+def test_people_are_forgotten_on_the_other_sites_too(across_sites):
+    """Somebody who only ever visited the other site stood behind the places and the popularity of items here."""
+    model = Recommender.load(across_sites, "cpu")
+    view, data = SiteView.of(model.train_), model.train_
+    (elsewhere,) = view.elsewhere.values()
+    only_there = np.flatnonzero((elsewhere.getnnz(axis=1) > 2) & (view.own.user_degree() == 0))
+    gone = [str(one) for one in data.user_ids[only_there[:5]]]
+    twin = rebuilt(model, gone)
+    expected = refit(twin.model_, twin.train_, twin.blocks, twin.config.model, twin.config.seed)
+    before = np.array(model.model_.served_ID)
+    model.forget_users(gone)
+    for name in ARRAYS:
+        np.testing.assert_array_equal(getattr(model.model_, name), getattr(expected, name))
+    np.testing.assert_array_equal(model.model_.encoded.q_UD, expected.encoded.q_UD)
+    after = SiteView.of(model.train_)
+    lost = elsewhere[only_there[:5]].getnnz(axis=0)
+    assert (view.degree_elsewhere_I - after.degree_elsewhere_I == lost).all()
+    assert lost.any()
+    assert not np.array_equal(before, model.model_.served_ID)
+    assert model.forgotten_ == 5
