@@ -150,11 +150,11 @@ def print_check(console: Console, report: CheckReport) -> None:
             sites.add_row(escape(site.name), f"{site.items:,}", f"{site.users:,}", f"{site.events:,}")
         console.print(sites)
         console.print(f"{report.shared_users:,} users have events on more than one site")
-    for linked in report.linked:
-        console.print(
-            f"{linked.pairs:,} items of [bold]{escape(linked.one)}[/] are the same product as one of "
-            f"[bold]{escape(linked.other)}[/] (same_as)"
-        )
+    if report.linked:
+        links = Table("one product on (same_as)", _right("pairs of items"), header_style="bold")
+        for linked in report.linked:
+            links.add_row(f"{escape(linked.one)} and {escape(linked.other)}", f"{linked.pairs:,}")
+        console.print(links)
     console.print(_coverage_table(report))
     console.print(_degree_table(report))
     for split in report.splits:
