@@ -40,3 +40,8 @@ def test_a_dropped_subtitle_costs_nothing_at_the_beginning():
     whole, head = edit_similarity(np.array(["star wars", "star wars a new hope"], object), np.r_[0], np.r_[1])
     assert whole[0] == pytest.approx(9 / 20)
     assert head[0] == 1
+
+
+def test_two_swapped_letters_are_one_edit():
+    whole, _ = edit_similarity(np.array(["dracula", "darcula"], object), np.r_[0], np.r_[1])
+    assert whole[0] == pytest.approx(6 / 7)
