@@ -305,6 +305,22 @@ def test_prices_in_two_currencies_without_a_rate_are_pointed_out(tmp_path):
     assert "several currencies" not in said(dataset)
 
 
+@pytest.mark.parametrize("said_so", [False, True])
+def test_recbole(tmp_path, said_so):
+    items = "item_id:token\tmovie_title:token_seq\trelease_year:token\n7\tCafé Noir\t1999\n9\tVinyl\t2001\n"
+    ratings = "user_id:token\titem_id:token\trating:float\ttimestamp:float\n1\t7\t5\t978300760\n"
+    write(tmp_path, ml__item=items, ml__inter=ratings)
+    if said_so:
+        about = "items: {columns: {title: movie_title}, categorical: [release_year]}"
+        write(tmp_path, dataset__yaml=f"format: recbole\n{about}\n")
+    dataset = Dataset.load(tmp_path)
+    assert events(dataset) == [("1", "7")]
+    assert dataset.description.format == "recbole"
+    if said_so:
+        assert dataset.catalogue.title.tolist() == ["Café Noir", "Vinyl"]
+        assert list(dataset.catalogue.attributes.categorical) == ["release_year"]
+
+
 def test_a_generic_export_as_one_json_list(tmp_path):
     items = json.dumps([{"item_id": "1", "title": "Mug", "tags": ["a", "b"]}, 3, {"item_id": "2", "title": "Cup"}])
     write(tmp_path, items__json=items, interactions__csv="user_id,item_id\nu,1\n")
