@@ -192,7 +192,9 @@ class Recommender:
         filter cannot be met, or the run cannot be searched that way.
         """
         k = _checked_k(k, len(self.train_.catalogue))
-        found = self._searcher.search(SearchQuery.of(text, image, items, but, without), k, weights, rerank, filters)
+        found = self._searcher.search(
+            SearchQuery.of(text, image, items, but, without), k, weights, rerank, self._on_target_site(filters)
+        )
         table = self._table(found.items_K[None], found.scores_K[None], {})
         table["site"] = self.train_.catalogue.site[found.items_K]
         table["matched"] = found.route_K
@@ -209,11 +211,21 @@ class Recommender:
         return self.model_.queries(self.model_.encoded.q_UD[users], self.seen[users], popularity)
 
     def embeddings(self, kind: Literal["item", "user"] = "item") -> Embeddings:
-        """Served item vectors, or user queries: their inner product is the score that `recommend` ranks by."""
+        """Served item vectors, or user queries: their inner product is the score that `recommend` ranks by.
+
+        Where there is a target site, of its items alone.
+        """
         if kind == "item":
             model = self.model_
             source = sources(model.degree_I, model.choices.half_degree, model.degree_elsewhere_I)
-            return Embeddings(self.train_.catalogue.item_ids, np.asarray(model.served_ID), model.degree_I, source)
+            every = self.train_.target_site is None
+            served = slice(None) if every else np.flatnonzero(self.train_.is_served_I)
+            return Embeddings(
+                self.train_.catalogue.item_ids[served],
+                np.asarray(model.served_ID[served]),
+                model.degree_I[served],
+                source[served],
+            )
         degree_U = self.train_.interactions.user_degree()
         source_U = np.where(degree_U > 0, "graph", "none").astype(object)
         return Embeddings(self.train_.user_ids, self.queries(np.arange(len(degree_U))), degree_U, source_U)
@@ -302,10 +314,13 @@ class Recommender:
         )
 
     def _eligible(self, only_new: bool, filters: Filters) -> np.ndarray | None:
-        filters = replace(filters, only_new=only_new or filters.only_new)
-        if self.train_.target_site is not None and not filters.site:
-            filters = replace(filters, site=(self.train_.target_site,))
+        filters = self._on_target_site(replace(filters, only_new=only_new or filters.only_new))
         return filters.eligible(self.train_.catalogue, self.model_.degree_I)
+
+    def _on_target_site(self, filters: Filters) -> Filters:
+        """With the target site as the condition where no site is asked for."""
+        target = self.train_.target_site
+        return filters if target is None or filters.site else replace(filters, site=(target,))
 
     def _known_users(self, user_ids: Sequence[str]) -> np.ndarray:
         _check_list(user_ids, "user ids")

@@ -20,6 +20,8 @@ from graphrec.baselines.content import Content, ContentUntrained
 from graphrec.baselines.popularity import Popularity
 from graphrec.data.dataset import Split
 from graphrec.evaluation.protocol import build_pool
+from graphrec.features.extract import extract_features
+from graphrec.features.gate import item_blocks
 from graphrec.unseen_users import meet_users
 
 HERE = Path(__file__).parent
@@ -28,6 +30,7 @@ from reporting import told, write_table  # noqa: E402
 from resumable import METRICS, K, Kept, code_digest, means, measured  # noqa: E402
 
 DATASET = HERE.parents[1] / "configs" / "data" / "amazon-three-sites.yaml"
+CACHE = HERE.parents[1] / "runs" / "cache"
 SITES = ("Beauty", "Sports", "Toys")
 HELD = 0.5
 CROSS, UNLINKED, OWN = "graph, shared users", "graph, users not linked", "graph, own site"
@@ -80,21 +83,17 @@ def same_users(split: Split, train: Dataset) -> Split:
 def fitted(name: str, split: Split, seed: int) -> tuple[Arm, dict[str, Any]]:
     config = GraphRecConfig(seed=seed)
     if name in BASELINES:
-        model = Recommender(config)
         inputs = model_inputs(split, config)
         return meet_users(BASELINES[name]().fit(inputs, told), split), {}
     train = GRAPHS[name](split.train)
-    model = Recommender(config, device="cpu").fit(train, told)
+    model = Recommender(config, device="cpu", cache=CACHE).fit(train, told)
     choices = model.model_.choices.model_dump(mode="json")
     return meet_users(model, same_users(split, train)), {"choices": choices}
 
 
 def model_inputs(split: Split, config: GraphRecConfig) -> TrainingInput:
-    from graphrec.features.extract import extract_features
-    from graphrec.features.gate import item_blocks
-
     is_warm_I = split.train.own_interactions.item_degree() > 0
-    features = extract_features(split.train, is_warm_I, config.features, told, "cpu")
+    features = extract_features(split.train, is_warm_I, config.features, told, "cpu", CACHE)
     return TrainingInput(split.train, item_blocks(features, is_warm_I), config.model.tuning, config.seed)
 
 
