@@ -8,6 +8,8 @@ import pytest
 from PIL import Image
 
 from graphrec.data.dataset import Dataset
+from graphrec.data.set_aside import SetAsideCollector
+from graphrec.data.tables.reading import read_table
 from graphrec.data.truth_file import read_truth
 from graphrec.errors import GraphRecError
 
@@ -292,6 +294,29 @@ def test_schema_org_that_cannot_be_used_is_set_aside(tmp_path):
         ("b.jsonld", "not readable as JSON-LD"),
         ("c.html", "not readable as JSON-LD"),
     }
+
+
+@pytest.mark.parametrize(
+    ("page", "names"),
+    [
+        ("<SCRIPT async TYPE = 'application/ld+json' id=x>%s</SCRIPT>", ["Hat"]),
+        ("<script type=application/ld+json>%s</script><script type=application/ld+json>%s</script >", ["Hat", "Hat"]),
+        ("<!-- <script type='application/ld+json'>%s</script> --><p>", []),
+        ("<script type='text/javascript'>var s = \"<script type='application/ld+json'>\";</script>%s", []),
+        ("<script type='application/ld+json'>%s", []),
+        ("<script type='application/ld+json'", []),
+        ("<!-- never closed <script type='application/ld+json'>%s</script>", []),
+    ],
+)
+def test_scripts_of_a_page(tmp_path, page, names):
+    write(tmp_path, a__html="İ" + page.replace("%s", json.dumps(HAT)))
+    table = read_table(tmp_path, "a.html", SetAsideCollector(), "json-ld")
+    assert (table.columns["title"].to_pylist() if len(table) else []) == names
+
+
+def test_a_page_of_marks_alone_is_read_in_linear_time(tmp_path):
+    write(tmp_path, a__html="<!--<script" * 200_000, b__html="<script type=x" * 200_000, c__html="<!-->" * 200_000)
+    assert len(read_table(tmp_path, ".", SetAsideCollector(), "json-ld")) == 0
 
 
 def test_prices_in_two_currencies_without_a_rate_are_pointed_out(tmp_path):

@@ -2,9 +2,9 @@
 
 import gzip
 import json
+import re
 import zlib
 from collections.abc import Iterator
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,8 @@ _MAX_BYTES = 64 << 20
 _MAX_DEPTH = 8
 _GTINS = ("gtin14", "gtin13", "gtin12", "gtin8", "gtin")
 _IDS = ("sku", "productID", "mpn", "@id", *_GTINS, "url")
+_MARK = re.compile(rb"<!--|<script\b")
+_LD_JSON = re.compile(rb"type\s*=\s*[\"']?\s*application/ld\+json")
 _DECODER = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=str)
 
 
@@ -69,9 +71,7 @@ def _products_of_file(path: Path, name: str, collector: SetAsideCollector) -> It
     if not is_lines and len(data) > _MAX_BYTES:
         collector.add(name, [1], "", [name], f"larger than {_MAX_BYTES >> 20} MiB")
         return
-    text = data.decode("utf-8-sig", "replace")
-    pieces = text.splitlines() if is_lines else _scripts(text) if path.suffix.lower() in _HTML else [text]
-    for number, piece in enumerate(pieces, start=1):
+    for number, piece in enumerate(_pieces(path, data, is_lines), start=1):
         if not piece.strip():
             continue
         try:
@@ -82,33 +82,34 @@ def _products_of_file(path: Path, name: str, collector: SetAsideCollector) -> It
         yield from _products(content)
 
 
-class _LdJson(HTMLParser):
-    """Collects the text of `<script type="application/ld+json">`."""
-
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=False)
-        self.texts: list[str] = []
-        self._is_inside = False
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag == "script" and (dict(attrs).get("type") or "").strip().lower() == "application/ld+json":
-            self._is_inside = True
-            self.texts.append("")
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag == "script":
-            self._is_inside = False
-
-    def handle_data(self, data: str) -> None:
-        if self._is_inside:
-            self.texts[-1] += data
+def _pieces(path: Path, data: bytes, is_lines: bool) -> list[str]:
+    """The JSON texts of a file."""
+    if path.suffix.lower() in _HTML:
+        return _scripts(data)
+    text = data.decode("utf-8-sig", "replace")
+    return text.split("\n") if is_lines else [text]
 
 
-def _scripts(html: str) -> list[str]:
-    parser = _LdJson()
-    parser.feed(html)
-    parser.close()
-    return parser.texts
+def _scripts(html: bytes) -> list[str]:
+    """The contents of `<script type="application/ld+json">`, those in comments left out.
+
+    A search for the next mark instead of a whole parser: pages are long, and a shop has many.
+    """
+    plain = html.lower()  # bytes: only ASCII letters change, so places stay
+    texts = []
+    place = 0
+    while mark := _MARK.search(plain, place):
+        if mark[0] == b"<!--":
+            end = plain.find(b"-->", mark.end())
+        else:
+            body = plain.find(b">", mark.end()) + 1
+            end = plain.find(b"</script", body) if body else -1
+            if end >= 0 and _LD_JSON.search(plain, mark.end(), body):
+                texts.append(html[body:end].decode("utf-8", "replace"))
+        if end < 0:  # the page is cut off
+            break
+        place = end
+    return texts
 
 
 def _products(content: Any, depth: int = 0) -> Iterator[dict[str, Any]]:
