@@ -55,7 +55,7 @@ def _of(file: IO[bytes], where: str, overlap: int, depth: int, is_csv: bool) -> 
                 return
             if is_csv:
                 yield from _of_csv(file, where)
-        except (OSError, EOFError, zlib.error, zipfile.BadZipFile, pa.ArrowException):
+        except (OSError, EOFError, zlib.error, zipfile.BadZipFile, pa.ArrowInvalid):
             pass  # it is not what it looks like: then its bytes say what there is
         file.seek(0)
     yield from _plain(file, where, overlap)
@@ -82,16 +82,34 @@ def _of_csv(file: IO[bytes], where: str) -> Iterator[Piece]:
 
 def _of_columns(columns: Iterable[tuple[str, pa.Array]], where: str) -> Iterator[Piece]:
     for name, column in columns:
-        while pa.types.is_nested(column.type):
-            column = pa.concat_arrays(column.flatten()) if pa.types.is_struct(column.type) else column.flatten()
-        values = column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
-        if pa.types.is_floating(values.type) or pa.types.is_temporal(values.type) or pa.types.is_boolean(values.type):
-            continue
-        if pa.types.is_binary(values.type) or pa.types.is_large_binary(values.type):
-            yield Piece(_inside(where, f"column {name}"), name, b"\n".join(one for one in values.to_pylist() if one))
-            continue
-        texts = pc.drop_null(pc.cast(values, pa.large_string()))
-        yield Piece(_inside(where, f"column {name}"), name, "\n".join(texts.to_pylist()))
+        for values in _leaves(column):
+            type_ = values.type
+            if pa.types.is_binary(type_) or pa.types.is_large_binary(type_):
+                content: str | bytes = b"\n".join(one for one in values.to_pylist() if one)
+            elif pa.types.is_string(type_) or pa.types.is_large_string(type_) or pa.types.is_integer(type_):
+                content = "\n".join(pc.drop_null(pc.cast(values, pa.large_string())).to_pylist())
+            else:
+                continue  # no id is a fraction, a time or a truth value
+            yield Piece(_inside(where, f"column {name}"), name, content)
+
+
+def _leaves(column: pa.Array) -> Iterator[pa.Array]:
+    """The plain values of a column of lists, records, mappings or categories."""
+    type_ = column.type
+    if pa.types.is_struct(type_):
+        for field in column.flatten():
+            yield from _leaves(field)
+    elif pa.types.is_map(type_):
+        yield from _leaves(column.keys)
+        yield from _leaves(column.items)
+    elif pa.types.is_list(type_) or pa.types.is_large_list(type_) or pa.types.is_fixed_size_list(type_):
+        yield from _leaves(column.flatten())
+    elif pa.types.is_dictionary(type_):
+        yield from _leaves(column.dictionary_decode())
+    elif pa.types.is_nested(type_) or isinstance(type_, pa.BaseExtensionType):
+        yield pa.array([str(one) for one in column.to_pylist()], pa.large_string())
+    else:
+        yield column
 
 
 def _of_zip(file: IO[bytes], where: str, overlap: int, depth: int) -> Iterator[Piece]:
