@@ -13,7 +13,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -144,16 +144,16 @@ def store_study() -> dict[str, Any]:
     return {"rows": rows}
 
 
-def scale_study(sizes: list[int]) -> dict[str, Any]:
-    """Each size in a process of its own, so that its memory is its own."""
-    rows = []
+def scale_study(sizes: list[int]) -> Iterator[dict[str, Any]]:
+    """What is known after each size. Each runs in a process of its own, so that its memory is its own."""
+    rows: list[dict[str, Any]] = []
     for items in sizes:
         call = [sys.executable, str(HERE / "run.py"), "one-size", "--items", str(items)]
         answer = subprocess.run(call, stdout=subprocess.PIPE, text=True, check=True)
         rows.append(json.loads(answer.stdout.splitlines()[-1]))
         print(rows[-1], flush=True)
-    steps = [np.log(rows[-1][name] / rows[0][name]) for name in ("cpu_seconds", "items")]
-    return {"rows": rows, "growth": float(steps[0] / steps[1]) if len(rows) > 1 else None}
+        steps = [np.log(rows[-1][name] / rows[0][name]) for name in ("cpu_seconds", "items")]
+        yield {"rows": rows, "growth": float(steps[0] / steps[1]) if len(rows) > 1 else None}
 
 
 def one_size(items: int) -> dict[str, Any]:
@@ -211,13 +211,13 @@ def main() -> None:
         return
     path, start = HERE / "metrics.json", time.perf_counter()
     metrics = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    if given.part != "tables":
-        study = {
-            "films": lambda: films_study(given.root),
-            "store": store_study,
-            "scale": lambda: scale_study(given.items),
-        }
-        found = study[given.part]()
+    studies = {
+        "films": lambda: [films_study(given.root)],
+        "store": lambda: [store_study()],
+        "scale": lambda: scale_study(given.items),
+        "tables": lambda: [],
+    }
+    for found in studies[given.part]():
         metrics[given.part] = {**found, "seconds": round(time.perf_counter() - start, 1), **machine()}
         write_metrics(HERE, metrics)
     write_results(metrics)

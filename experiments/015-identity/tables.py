@@ -16,7 +16,7 @@ def films_table(found: Row) -> str:
         rows = [row for row in found["rows"] if row["level"] == level]
         seeds = "" if len(rows) == 1 else f", {len(rows)} seeds"
         for name in rows[0]["equal_titles"]:
-            lines.append(_line(f"{level}{seeds}", f"equal titles {name}", [row["equal_titles"][name] for row in rows]))
+            lines.append(_line(f"{level}{seeds}", f"titles equal: {name}", [row["equal_titles"][name] for row in rows]))
         lines.append(_line(f"{level}{seeds}", "**matched, no labels**", [row["unlabelled"] for row in rows]))
     nothing = found["nothing_shared"]
     said = "; it says so in a warning" if nothing["warnings"] else "; without a warning"
@@ -34,7 +34,7 @@ def store_table(found: Row) -> str:
     for seed in dict.fromkeys(row["seed"] for row in found["rows"]):
         rows = [row for row in found["rows"] if row["seed"] == seed]
         name = "without case, articles and year"
-        lines.append(_line(f"seed {seed}", "equal titles", [rows[0]["equal_titles"][name]]))
+        lines.append(_line(f"seed {seed}", "titles equal: without case and articles", [rows[0]["equal_titles"][name]]))
         for row in rows:
             way = "matched, no labels, " + ("with pictures" if row["pictures"] else "no pictures")
             lines.append(_line(f"seed {seed}", f"**{way}**", [row["unlabelled"]]))
