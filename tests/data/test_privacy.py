@@ -207,7 +207,7 @@ def test_a_key_that_protects_nobody_is_refused_in_one_line_without_showing_it(mo
 
 
 @pytest.mark.parametrize("place", ["key_env", "key_file"])
-@pytest.mark.parametrize("value", [KEY, "9" * 70])
+@pytest.mark.parametrize("value", [KEY, "9" * 70, base64.b64encode(bytes.fromhex(KEY)).decode()])
 def test_a_key_written_into_the_description_is_refused_and_not_repeated(tmp_path, place, value):
     yaml = f"privacy: {{pseudonyms: {{scope: shop, {place}: {value}}}}}\n"
     with pytest.raises(GraphRecError, match="never the key itself") as error:
@@ -216,6 +216,11 @@ def test_a_key_written_into_the_description_is_refused_and_not_repeated(tmp_path
     with pytest.raises(GraphRecError, match="expected scope, and key_env or key_file") as error:
         Dataset.load(folder(tmp_path, "", f"privacy: {{pseudonyms: {value}}}\n"))
     assert value not in str(error.value)
+
+
+def test_a_variable_may_have_a_long_name(monkeypatch):
+    monkeypatch.setenv("PSEUDONYM_KEY_OF_THE_SHOPS_OF_2026", KEY)
+    assert SecretKey.read(KeySource(key_env="PSEUDONYM_KEY_OF_THE_SHOPS_OF_2026")).secret == bytes.fromhex(KEY)
 
 
 def test_a_key_file_is_made_once_and_read_as_the_environment_is(tmp_path, monkeypatch):

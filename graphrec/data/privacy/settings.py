@@ -9,7 +9,8 @@ from pydantic import Field, FiniteFloat, PositiveInt, StrictBool, StrictInt, Str
 from graphrec.data.section import Section
 
 HOW_TO_MAKE_A_KEY = 'python -c "import secrets; print(secrets.token_hex(32))"'
-_LOOKS_LIKE_A_KEY = re.compile(r"[0-9A-Za-z+/=_-]{32,}")
+_LOOKS_LIKE_A_KEY = re.compile(r"[0-9A-Fa-f]{32,}|[0-9A-Za-z+/=_-]{43,}")
+"""Hexadecimal, or base64 of 32 bytes."""
 
 Answer = StrictBool | StrictInt | FiniteFloat | StrictStr
 Scope = Annotated[str, Field(min_length=1)]
