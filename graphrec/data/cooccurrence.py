@@ -43,8 +43,8 @@ class CooccurrenceCounts:
     ) -> Self:
         """Count the users of these events, or of this users × items matrix, in which only what is stored matters.
 
-        Costs the sum over users of their items squared, after the bound; memory stays within some hundred MB beside
-        the answer. Raises GraphRecError for a minimum below 1.
+        Costs the sum over users of their items squared, after the bound; memory stays within about a gigabyte beside
+        the log and the answer. Raises GraphRecError for a minimum below 1.
         """
         matrix_UI = interactions.user_item_matrix() if isinstance(interactions, Interactions) else interactions
         matrix_UI = _at_most(matrix_UI, most_items_per_user, seed)
