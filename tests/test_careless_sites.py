@@ -156,7 +156,7 @@ def test_categories_that_no_map_aligns(check):
             {"rest": "same_as: {keys: [ean]}"},
             "same_as.keys[0]: expected 'product_key', 'gtin', 'url' or 'asin', got 'ean'",
         ),
-        ({"rest": "same_as: {keys: [asin]}"}, "no item has a asin; name the column that holds it"),
+        ({"rest": "same_as: {keys: [asin]}"}, "no item has the key asin; name the column that holds it"),
         ({"rest": "same_as: {file: review.csv}"}, "review.csv does not exist"),
         ({"rest": "format: movilens"}, "format: expected 'recbole', 'movielens', 'amazon-reviews-2023'"),
     ],

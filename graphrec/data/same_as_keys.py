@@ -22,7 +22,7 @@ def pairs_of_key(
     key_I = catalogue.keys.get(name, np.empty(0, dtype=object))
     if not (key_I != "").any():
         raise GraphRecError(
-            f"same_as.keys: no item has a {name}; name the column that holds it "
+            f"same_as.keys: no item has the key {name}; name the column that holds it "
             f'("columns: {{{name}: <its name>}}" under items: in dataset.yaml), or leave it out of keys.'
         )
     items = np.flatnonzero(key_I != "")
@@ -36,7 +36,16 @@ def pairs_of_key(
     is_bad = has["key"].isin(has.loc[is_twice | is_crowded, "key"])
     both = has[~is_bad].merge(has[~is_bad], on="key", suffixes=("", "_other"))
     both = both[(both["item"] < both["item_other"]) & (both["site"] != both["site_other"])]
+    if not len(both) and not is_bad.any():
+        _warn_of_no_pair(name, has, collector)
     return both[["item", "item_other"]].to_numpy(dtype=np.int64)
+
+
+def _warn_of_no_pair(name: str, has: pd.DataFrame, collector: SetAsideCollector) -> None:
+    """Name a value of every site: how they are written may say why no two are equal."""
+    first = has.drop_duplicates("site")
+    examples = ", ".join(f"{key!r} on {site!r}" for key, site in zip(first["key"], first["site"], strict=True))
+    collector.warn(f"same_as: no {name} stands on two sites ({examples}): are they written in the same way?")
 
 
 def _report_twice(

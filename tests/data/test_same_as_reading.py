@@ -82,6 +82,19 @@ def test_a_key_at_two_items_of_one_site_links_nothing(tmp_path):
     assert aside(allowed) == []
 
 
+def test_keys_that_never_meet_are_shown(tmp_path):
+    dataset = shop(
+        tmp_path, "same_as: {keys: [product_key]}", north="item_id,title,ean,code\nn1,Mug,,7.0\n", south=SOUTH
+    )
+    assert links(dataset) == {"s2 e1": 1}
+    alone = "item_id,title,ean,code\ns1,Mug,,07\n"
+    dataset = shop(tmp_path, "same_as: {keys: [product_key]}", north="item_id,title,ean,code\nn1,Mug,,7\n", south=alone)
+    (warning,) = [one for one in dataset.set_aside.warnings if "written in the same way" in one]
+    assert warning.startswith(
+        "same_as: no product_key stands on two sites ('7' on 'north', '07' on 'south', 'y' on 'east')"
+    )
+
+
 def test_a_placeholder_links_nothing(tmp_path):
     north = NORTH + "".join(f"m{number},Thing,,n/a\n" for number in range(101))
     dataset = shop(tmp_path, "same_as: {keys: [product_key], many_per_site: true}", north=north)
@@ -166,7 +179,7 @@ def test_keys_and_pairs_that_contradict_each_other_are_reported_at_the_items_and
     [
         ("same_as: {}", "same_as: give keys"),
         ("same_as: {keys: [gtn]}", "expected 'product_key', 'gtin', 'url' or 'asin', got 'gtn'"),
-        ("same_as: {keys: [asin]}", "no item has a asin"),
+        ("same_as: {keys: [asin]}", "no item has the key asin"),
         ("same_as: {file: ../pairs.csv}", "leaves the dataset folder"),
         ("same_as: {file: no.csv}", "no.csv does not exist"),
         ("same_as: {file: east.csv}", "east.csv has no column same_item_id"),
