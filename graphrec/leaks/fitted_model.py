@@ -10,10 +10,10 @@ import numpy as np
 from graphrec.errors import GraphRecError
 from graphrec.graph.site_view import SiteView
 from graphrec.leaks.evidence import Evidence
-from graphrec.models.graph_model import GraphModel, elsewhere_placer
+from graphrec.models.graph_model import GraphModel
 from graphrec.models.kernel import terms_of
 from graphrec.models.kernel_ridge import KernelRidge
-from graphrec.models.other_sites import is_present, without_other_sites
+from graphrec.models.other_sites import is_present, with_other_sites, without_other_sites
 from graphrec.models.parts import Placer
 from graphrec.models.raw_block import raw_coefficients, raw_scale
 from graphrec.models.scoring import QueryScale
@@ -64,7 +64,7 @@ def content_head(evidence: Evidence) -> str | None:
         )
     view, seed = evidence.view, evidence.seed
     content = Placer.of(evidence.blocks, view.degree_I, model.choices.head, model.choices.popularity_head, seed)
-    elsewhere = elsewhere_placer(model.choices, view, evidence.blocks, evidence.site_dim, seed)
+    elsewhere = _elsewhere_placer(model, evidence)
     raw = _RawBlock.of(model, content if elsewhere is None else elsewhere, view, seed)
     own_x_IF = raw.head.blocks.x_IF if elsewhere is None else without_other_sites(raw.head.blocks).x_IF
     for which, items in (("cold", np.flatnonzero(evidence.is_cold_I)), ("warm", warm)):
@@ -78,6 +78,15 @@ def content_head(evidence: Evidence) -> str | None:
                 "cold items that other sites know are not where heads that were fitted on warm items alone place them"
             )
     return ""
+
+
+def _elsewhere_placer(model: GraphModel, evidence: Evidence) -> Placer | None:
+    """Fitted here and not by the model's own code, which may be what leaks; None where the model has none."""
+    view, choices = evidence.view, model.choices
+    if choices.elsewhere_head is None or choices.elsewhere_popularity_head is None or not view.has_elsewhere:
+        return None
+    blocks = with_other_sites(evidence.blocks, view, evidence.site_dim, evidence.seed)
+    return Placer.of(blocks, view.degree_I, choices.elsewhere_head, choices.elsewhere_popularity_head, evidence.seed)
 
 
 @dataclass(frozen=True)
