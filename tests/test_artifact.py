@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from graphrec import artifact
-from graphrec.artifact import read_manifest, write_artifact
+from graphrec.artifact import FORMAT_VERSION, read_manifest, write_artifact
 from graphrec.atomic_file import replacing
 from graphrec.disk import delete_leftovers, scratch_folder
 from graphrec.errors import GraphRecError
@@ -332,7 +332,10 @@ def test_a_missing_file_is_named_and_an_extra_one_does_no_harm(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"format_version": 999}, "has format version 999, this graphrec reads up to 3: upgrade graphrec"),
+        (
+            {"format_version": 999},
+            f"has format version 999, this graphrec reads up to {FORMAT_VERSION}: upgrade graphrec",
+        ),
         ({"format_version": 999, "files": "another form"}, "upgrade graphrec"),
         ({"format_version": 2}, "latest was trained by an earlier graphrec: train again."),
         ({"files": {"../secret": {"size": 1, "sha256": "0"}}}, "names a file outside its folder"),

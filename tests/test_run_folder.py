@@ -11,7 +11,7 @@ import pytest
 
 import graphrec
 from graphrec import artifact, run_folder
-from graphrec.artifact import read_manifest
+from graphrec.artifact import FORMAT_VERSION, read_manifest
 from graphrec.config import GraphRecConfig
 from graphrec.data.catalogue import Attributes
 from graphrec.data.dataset import Truth
@@ -213,7 +213,7 @@ def test_what_the_loader_said_and_was_told_is_kept_with_the_run(loaded, small_da
 
 def test_a_run_of_a_newer_format_is_refused(run_copy):
     path = run_copy / "manifest.json"
-    path.write_text(path.read_text().replace('"format_version": 3', '"format_version": 99'))
+    path.write_text(path.read_text().replace(f'"format_version": {FORMAT_VERSION}', '"format_version": 99'))
     assert "upgrade graphrec" in error_of(lambda: Recommender.load(run_copy))
 
 
