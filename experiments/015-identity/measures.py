@@ -31,25 +31,24 @@ def quality(
     counts_RU = rng.multinomial(len(either), np.full(len(either), 1 / len(either)), size=RESAMPLES)
     hits_R = counts_RU @ (is_certain & is_true)
     expected = [probability for probability in found.values() if probability >= at_least]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        precision_R, recall_R = hits_R / (counts_RU @ is_certain), hits_R / (counts_RU @ is_true)
     return {
         "pairs": len(certain),
         "true_pairs": len(truth),
         "precision": _share(is_certain & is_true, is_certain),
-        "precision_interval": np.nanquantile(precision_R, [0.025, 0.975]).tolist(),
+        "precision_interval": _interval(hits_R, counts_RU @ is_certain),
         "recall": _share(is_certain & is_true, is_true),
-        "recall_interval": np.nanquantile(recall_R, [0.025, 0.975]).tolist(),
+        "recall_interval": _interval(hits_R, counts_RU @ is_true),
         "expected_precision": float(np.mean(expected)) if expected else None,
     }
 
 
 def curve(found: dict[tuple[int, int], float], truth: frozenset[tuple[int, int]]) -> list[tuple[float, float]]:
-    """(recall, precision) after each proposed pair, the most probable first, thinned to some 200 points."""
+    """(recall, precision) after each proposed pair, the most probable first, thinned to some 60 points."""
     order = sorted(found, key=lambda pair: -found[pair])
     hits = np.cumsum([pair in truth for pair in order])
-    points = list(zip((hits / len(truth)).tolist(), (hits / np.arange(1, len(order) + 1)).tolist(), strict=True))
-    return points[:: max(1, len(points) // 200)] + points[-1:]
+    precision = hits / np.arange(1, len(order) + 1)
+    points = list(zip((hits / len(truth)).round(4).tolist(), precision.round(4).tolist(), strict=True))
+    return points[:: max(1, len(points) // 60)] + points[-1:]
 
 
 def recall_at_precision(found: dict[tuple[int, int], float], truth: frozenset[tuple[int, int]], wanted: float) -> float:
@@ -82,3 +81,8 @@ def calibration_error(bins: list[dict[str, float]]) -> float:
 
 def _share(part: np.ndarray, whole: np.ndarray) -> float | None:
     return float(part.sum() / whole.sum()) if whole.any() else None
+
+
+def _interval(part_R: np.ndarray, whole_R: np.ndarray) -> list[float] | None:
+    kept = whole_R > 0
+    return np.quantile(part_R[kept] / whole_R[kept], [0.025, 0.975]).tolist() if kept.any() else None

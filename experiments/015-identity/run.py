@@ -45,6 +45,7 @@ KEYED_SHARE = 0.3
 
 
 def measured(matches: SiteMatches, world: World, without: frozenset[int] = frozenset()) -> dict[str, Any]:
+    """On what is proposed but for the items `without`; with the curve, where those are none."""
     found = proposed(matches, without)
     truth = frozenset(pair for pair in world.truth if not set(pair) & without)
     bins = calibration(found, truth)
@@ -53,7 +54,7 @@ def measured(matches: SiteMatches, world: World, without: frozenset[int] = froze
         "recall_at_98": recall_at_precision(found, truth, 0.98),
         "calibration": bins,
         "calibration_error": calibration_error(bins),
-        "curve": curve(found, truth),
+        **({} if without else {"curve": curve(found, truth)}),
         "warnings": len(matches.warnings),
     }
 
@@ -152,6 +153,7 @@ def scale_study(sizes: list[int]) -> Iterator[dict[str, Any]]:
         answer = subprocess.run(call, stdout=subprocess.PIPE, text=True, check=True)
         rows.append(json.loads(answer.stdout.splitlines()[-1]))
         print(rows[-1], flush=True)
+        rows.sort(key=lambda row: row["items"])
         steps = [np.log(rows[-1][name] / rows[0][name]) for name in ("cpu_seconds", "items")]
         yield {"rows": rows, "growth": float(steps[0] / steps[1]) if len(rows) > 1 else None}
 

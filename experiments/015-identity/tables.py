@@ -79,7 +79,8 @@ def first_of_each(metrics: Row) -> dict[str, Row]:
     """What the pictures show."""
     shown = {}
     for row in metrics["films"]["rows"]:
-        shown.setdefault(f"films, {row['level']} noise", row["unlabelled"])
+        name = "films as they are" if row["level"] == "none" else f"films, {row['level']} noise"
+        shown.setdefault(name, row["unlabelled"])
     for row in metrics["store"]["rows"]:
         if row["pictures"]:
             shown.setdefault("sample store", row["unlabelled"])
@@ -97,7 +98,8 @@ def _line(where: str, way: str, rows: list[Row]) -> str:
 
 def _span(rows: list[Row], name: str) -> str:
     """The mean over seeds; the interval of one, or the widest of several."""
-    values = [row[name] for row in rows if row[name] is not None]
+    rows = [row for row in rows if row[name] is not None]
+    values = [row[name] for row in rows]
     if not values:
         return ""
     low, high = (f([row[f"{name}_interval"][side] for row in rows]) for side, f in ((0, min), (1, max)))
