@@ -33,3 +33,19 @@ def test_without_pairs_every_item_is_a_product_of_its_own():
 def test_pairs_that_cannot_be_are_refused(one, other, weight):
     with pytest.raises(ValueError, match="Expected"):
         SameAs.of(np.array(one), np.array(other), np.array(weight))
+
+
+def test_where_else_an_item_is_sold_is_told_of_the_target_sites_items_alone():
+    site_I = np.array(["a", "a", "a", "b", "b", "c"], dtype=object)
+    same_as = SameAs.of(np.array([0, 0, 4]), np.array([3, 5, 1]), np.ones(3))
+    beside = same_as.sites_beside(site_I, "a")
+    assert {site: one.tolist() for site, one in beside.items()} == {
+        "b": ["yes", "yes", "no", "", "", ""],
+        "c": ["yes", "no", "no", "", "", ""],
+    }
+    assert same_as.sites_beside(site_I, None) == {}
+
+
+def test_a_site_that_sells_everything_tells_nothing():
+    site_I = np.array(["a", "a", "b", "b"], dtype=object)
+    assert SameAs.of(np.array([0, 1]), np.array([2, 3]), np.ones(2)).sites_beside(site_I, "a") == {}

@@ -101,18 +101,20 @@ def inputs(train: Dataset, config: GraphRecConfig) -> tuple[SiteView, Any]:
 
 def own_alone(train: Dataset) -> Dataset:
     """The other site's events and links leave; its items stay in the catalogue, and nobody touches them."""
-    return replace(train, interactions=train.own_interactions, same_as=type(train.same_as).none())
+    nothing = type(train.same_as).none()
+    return replace(train, interactions=train.own_interactions, same_as=nothing).for_site(train.target_site)
 
 
 def with_their_content(train: Dataset) -> Dataset:
-    """The linked film's genres there as an attribute here, and its title there among the words."""
+    """Whether the film is sold there, its genres there as an attribute here, and its title there among the words."""
     genres, titles = [()] * len(train.catalogue), train.catalogue.text.copy()
     for ours, theirs in links(train):
         genres[ours] = train.catalogue.attributes.multi_valued["genres"][theirs]
         titles[ours] = f"{titles[ours]}. {train.catalogue.title[theirs]}"
     attributes = train.catalogue.attributes
     attributes = replace(attributes, multi_valued={**attributes.multi_valued, "genres elsewhere": genres})
-    return own_alone(replace(train, catalogue=replace(train.catalogue, text=titles, attributes=attributes)))
+    catalogue = replace(train.catalogue, text=titles, attributes=attributes)
+    return replace(train, catalogue=catalogue, interactions=train.own_interactions, same_as=type(train.same_as).none())
 
 
 def with_their_popularity(train: Dataset) -> Dataset:
@@ -145,7 +147,9 @@ def links(train: Dataset) -> list[tuple[int, int]]:
 ROWS = {
     "popularity elsewhere": Row("ranked by users elsewhere, alike for everybody", elsewhere_alone, (0,)),
     "own site": Row("graph, nothing from elsewhere", graph(own_alone)),
-    "+ their content": Row("graph, with the linked film's genres and title there", graph(with_their_content), (0,)),
+    "+ their content": Row(
+        "graph, with whether the film is sold there, and its genres and title there", graph(with_their_content), (0,)
+    ),
     "+ their popularity": Row("graph, with the number of users there as an attribute", graph(with_their_popularity)),
     "+ their counts": Row("graph, with counts of at least 5 people in place of their log", graph(counts_alone(5))),
     "+ all their counts": Row("graph, with counts of at least 1 person", graph(counts_alone(1)), (0,)),

@@ -8,6 +8,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+OFFER_PREFIX = "sold on "
+"""Of the attributes that say whether another site sells the item too."""
+
 
 @dataclass(frozen=True)
 class Attributes:
@@ -70,6 +73,12 @@ class Catalogue:
         if "site" in self.attributes.names or len(set(self.site) - {""}) < 2:
             return self.attributes
         return replace(self.attributes, categorical={**self.attributes.categorical, "site": self.site})
+
+    def with_offers(self, offered: dict[str, np.ndarray]) -> "Catalogue":
+        """The same items, with where else each is sold (site → "yes", "no" or "") in place of what was known of it."""
+        kept = {name: one for name, one in self.attributes.categorical.items() if not name.startswith(OFFER_PREFIX)}
+        offers = {OFFER_PREFIX + site: one for site, one in offered.items()}
+        return replace(self, attributes=replace(self.attributes, categorical={**kept, **offers}))
 
     def __len__(self) -> int:
         return len(self.item_ids)

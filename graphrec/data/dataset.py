@@ -94,11 +94,16 @@ class Dataset:
         return load_dataset(Path(path), None if root is None else Path(root))
 
     def for_site(self, site: str | None) -> "Dataset":
-        """The same data, of which the items of this site are recommended; raises GraphRecError where it has none."""
+        """The same data, of which the items of this site are recommended; raises GraphRecError where it has none.
+
+        Where else an item is sold becomes an attribute of it, `sold on <site>`: a site that leaves out what few want
+        tells something about what it sells and what it does not, whether or not anybody touched it there.
+        """
         if site is not None and site not in self.catalogue.site:
             have = ", ".join(self.site_names) or "no site is named"
             raise GraphRecError(f"Dataset {self.name!r} has no items of site {site!r} (it has: {have}).")
-        return replace(self, target_site=site).with_borrowed_log()
+        catalogue = self.catalogue.with_offers(self.same_as.sites_beside(self.catalogue.site, site))
+        return replace(self, catalogue=catalogue, target_site=site).with_borrowed_log()
 
     def with_borrowed_log(self) -> "Dataset":
         """The same data; before its first day, what others did with products that the site sells counts as its own.

@@ -49,6 +49,20 @@ class SameAs:
     def __len__(self) -> int:
         return len(self.left_P)
 
+    def sites_beside(self, site_I: np.ndarray, target: str | None) -> dict[str, np.ndarray]:
+        """Other site → for each item of the target site "yes" or "no": whether it is sold there too; others "".
+
+        Sites that sell all or none of its items tell nothing and are left out; without a target site all are.
+        """
+        is_target_I, beside = site_I == target, {}
+        ends = np.concatenate([np.stack([self.left_P, self.right_P]), np.stack([self.right_P, self.left_P])], axis=1)
+        for site in dict.fromkeys(site_I[ends[0]].tolist()):
+            is_there_I = np.zeros(len(site_I), dtype=bool)
+            is_there_I[ends[1][site_I[ends[0]] == site]] = True
+            if target not in (None, site) and len(np.unique(is_there_I[is_target_I])) == 2:
+                beside[site] = np.where(is_target_I, np.where(is_there_I, "yes", "no"), "").astype(object)
+        return beside
+
     def matrix(self, num_items: int) -> sp.csr_matrix:
         """Items × items, symmetric, float32: the weights; nothing on the diagonal."""
         half = sp.coo_matrix((self.weight_P, (self.left_P, self.right_P)), (num_items, num_items))
