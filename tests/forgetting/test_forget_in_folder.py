@@ -226,7 +226,7 @@ def test_recall_finds_people_by_their_own_id_and_the_key(pseudonymous, pseudonym
     assert [row["item_id"] for row in json.loads(out)] == expected["item_id"].tolist()
     code, _, err = graphrec("recall", "--user", raw)
     assert code == 1
-    assert "knows its users by pseudonyms such as 'u1_" in err
+    assert "knows its users by pseudonyms (u1_" in err
     monkeypatch.setenv("MY_KEY", KEY[::-1])
     code, _, err = graphrec("recall", "--user", raw, "--key-env", "MY_KEY")
     assert code == 1

@@ -27,7 +27,7 @@ def ids_known(dataset: Dataset, user_ids: Sequence[str], key: KeySource | None =
         for one in user_ids:
             if one not in dataset.user_id_index:
                 raise GraphRecError(
-                    f"Unknown user {one!r}: this run knows its users by pseudonyms such as {dataset.user_ids[0]!r}; "
+                    f"Unknown user {one!r}: this run knows its users by pseudonyms (u{settings.version}_...); "
                     "give --key-env NAME or --key-file FILE to name them by their own ids."
                 )
         return list(user_ids)
