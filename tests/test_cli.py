@@ -99,7 +99,7 @@ def test_the_installed_script_tells_a_missing_run_in_one_line():
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["no-such-command"], ["recall"], ["recall", "--user", "u1", "--items", "i1"],
+        ["no-such-command"], ["recall", "--user", "u1", "--text", "hat"], ["recall", "--user", "u1", "--items", "i1"],
         ["recall", "--user", "u1", "-k", "0"],
         ["recall", "--user", "u1", "--no-such-option"], ["eval", "--cold-items", "--pool", "warm"], ["export"],
         ["export", "--out", "x", "--to", "csv"], ["train", "--device", "tpu", *QUICK],
