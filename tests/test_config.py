@@ -59,7 +59,7 @@ def test_the_resolved_settings_load_as_the_same_settings(tmp_path):
 def test_the_resolved_settings_name_every_setting():
     plain = yaml.safe_load(GraphRecConfig().to_yaml())
     assert list(plain) == ["seed", "hold_out", "features", "model", "index", "search"]
-    assert set(plain["model"]) == {"encoder", "training", "tuning", "raw_dim"}
+    assert set(plain["model"]) == {"encoder", "training", "tuning", "raw_dim", "site_dim"}
     assert plain["model"]["encoder"]["dim"] == GraphRecConfig().model.encoder.dim
 
 

@@ -5,6 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from graphrec.baselines.arm import TrainingInput
+from graphrec.baselines.registry import BASELINES
+from graphrec.errors import GraphRecError
 from graphrec.graph.site_view import SiteView
 from graphrec.models.graph_model import assemble
 from graphrec.models.other_sites import is_present, with_other_sites
@@ -142,3 +145,21 @@ def test_the_choices_say_which_blocks_the_heads_read(cross_model, lonely_model):
     assert {name for name in choices.elsewhere_head.weights if "site:" in name}
     assert not {name for name in choices.head.weights if "site:" in name}
     assert lonely_model.model_.choices.elsewhere_head is None
+
+
+@pytest.mark.parametrize(("name", "low", "high"), [("content", 0.3, 0.7), ("content-cross-site", 0.9, 1.0)])
+def test_the_content_arm_finds_them_with_other_sites_blocks_and_not_without(
+    two_shops, cross_model, customers, name, low, high
+):
+    known, train = two_shops.cold_known, two_shops.split.train
+    inputs = TrainingInput(train, cross_model.blocks, cross_model.config.model.tuning)
+    arm = BASELINES[name]().fit(inputs)
+    lists = arm.rank(customers, known, None, len(known))
+    score_UI = np.full((len(customers), len(two_shops.likes_UI[0])), np.nan)
+    np.put_along_axis(score_UI, lists.items_UK, lists.scores_UK, axis=1)
+    assert low < share_in_order(score_UI[:, known], two_shops.likes_UI[np.ix_(customers, known)]) <= high
+
+
+def test_the_arm_of_other_sites_is_refused_where_there_are_none(two_shops):
+    with pytest.raises(GraphRecError, match="content-cross-site needs a target site"):
+        BASELINES["content-cross-site"]().check(two_shops.split.train.for_site(None))
