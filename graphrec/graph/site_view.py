@@ -74,7 +74,8 @@ class SiteView:
     def degree_elsewhere_I(self) -> np.ndarray:
         """Users of each item's product on other sites, int64."""
         degrees = [np.bincount(matrix.indices, minlength=len(self.node_I)) for matrix in self.elsewhere.values()]
-        degrees += [np.rint(counts_II.diagonal()).astype(np.int64) for counts_II in self.counted.values()]
+        # Rounded up: who has a block from elsewhere counts as known there, however unsure the link is.
+        degrees += [np.ceil(counts_II.diagonal()).astype(np.int64) for counts_II in self.counted.values()]
         return np.sum([np.zeros(len(self.node_I), dtype=np.int64), *degrees], axis=0)
 
     def as_nodes(self, known_UI: sp.csr_matrix) -> sp.csr_matrix:
