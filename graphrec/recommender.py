@@ -72,6 +72,7 @@ class Recommender:
         vectors, bit for bit on one machine; `save` deletes it. It is never used for other data, features or settings.
         `say` gets a line where training resumes.
         """
+        train = train.with_borrowed_log()
         is_warm_I = SiteView.of(train).degree_I > 0
         device = resolve_device(self.device)
         cache = None if self.cache is None else Path(self.cache)
@@ -318,9 +319,16 @@ class Recommender:
         return filters.eligible(self.train_.catalogue, self.model_.degree_I)
 
     def _on_target_site(self, filters: Filters) -> Filters:
-        """With the target site as the condition where no site is asked for."""
+        """With the target site as the condition, which is the only one that the run places items for."""
         target = self.train_.target_site
-        return filters if target is None or filters.site else replace(filters, site=(target,))
+        if target is None or filters.site == (target,):
+            return filters
+        if filters.site:
+            raise GraphRecError(
+                f"This run recommends items of {target} alone, not of {', '.join(filters.site)}: leave --site out, or "
+                "train another with `graphrec train --site`."
+            )
+        return replace(filters, site=(target,))
 
     def _known_users(self, user_ids: Sequence[str]) -> np.ndarray:
         _check_list(user_ids, "user ids")

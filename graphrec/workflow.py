@@ -75,6 +75,12 @@ def train_run(
             f"{len(dataset.same_as):,} items are linked across sites, which helps only a site of its own: name yours "
             f"with --site ({', '.join(dataset.site_names)})."
         )
+    if dataset.target_site is not None and not len(dataset.own_interactions):
+        dataset = dataset.with_borrowed_log()
+        say(
+            f"Nobody did anything on {dataset.target_site} yet: until somebody does, {len(dataset.own_interactions):,} "
+            "events of other sites with products that it sells too count as its own."
+        )
     train, held_out, config = _hold_out(dataset, config, hold_out, say)
     model = Recommender(config, device, cache).fit(train, progress, held_out, checkpoint, say)
     model.save(out)

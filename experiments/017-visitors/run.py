@@ -47,7 +47,7 @@ GRAPHS: dict[str, Callable[[Dataset], Dataset]] = {
 ABOUT = {
     "popularity": "what is bought most on the target site",
     "content-untrained": "mean of the foreign items' features, nothing learned",
-    "content": "content ridge from the foreign items' features, fitted on all three logs",
+    "content": "content ridge fitted on the target's log, read with the foreign items' features",
     OWN: "graph of the target site alone; foreign items enter as features",
     UNLINKED: "graph of all three sites, nobody known to be on two of them",
     CROSS: "graph of all three sites, the other shared users joining them",

@@ -68,7 +68,9 @@ class Baseline:
         return self
 
     def recommend(self, user_ids: list[str], k: int = 20) -> pd.DataFrame:
-        """Columns user_id, rank (from 1), item_id, score: the best items of the catalogue the user has not touched.
+        """Columns user_id, rank (from 1), item_id, score: the best items that the user has not touched.
+
+        Of the catalogue, or of the data's target site.
 
         Raises GraphRecError for an unknown user.
         """
@@ -76,7 +78,7 @@ class Baseline:
         if (users < 0).any():
             raise GraphRecError(f"Unknown user {user_ids[int(np.argmin(users))]!r}: not in the training data.")
         seen = self.train_.interactions.user_item_matrix()[users]
-        lists = self.rank(users, np.arange(len(self.train_.catalogue)), seen, k)
+        lists = self.rank(users, np.flatnonzero(self.train_.is_served_I), seen, k)
         row, rank = np.nonzero(lists.items_UK >= 0)
         return pd.DataFrame(
             {

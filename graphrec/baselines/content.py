@@ -51,7 +51,8 @@ class ContentUntrained(ItemHistoryBaseline):
         self.matrix_ = inputs.train.interactions.user_item_matrix()
         self.vectors_ = with_popularity(self.x_IF_, np.zeros(len(self.x_IF_), dtype=np.float32))
         self.popularity_weight_ = 0.0
-        self.scale_ = QueryScale.fit(self.user_vectors(sample_users(self.matrix_, inputs.seed)), self.x_IF_[warm])
+        users = sample_users(inputs.train.own_interactions.user_item_matrix(), inputs.seed)
+        self.scale_ = QueryScale.fit(self.user_vectors(users), self.x_IF_[warm])
 
     def user_vectors(self, users: np.ndarray) -> np.ndarray:
         """(B, F): the sum of the items' unit features, weighted by the events; scaling makes it a mean."""
@@ -80,7 +81,8 @@ class Content(ItemHistoryBaseline):
         popularity = Popularity.fit(blocks, degree_I, choices.popularity_head, inputs.seed)
         self.vectors_ = with_popularity(head.predict(head.whitener_LL.astype(np.float32)), popularity.observed_I)
         self.x_IL_ = self.vectors_[:, :-1]  # a view: the vectors are as wide as the landmarks are many
-        self.scale_ = QueryScale.fit(self.user_vectors(sample_users(self.matrix_, inputs.seed)), self.x_IL_[warm])
+        users = sample_users(inputs.train.own_interactions.user_item_matrix(), inputs.seed)
+        self.scale_ = QueryScale.fit(self.user_vectors(users), self.x_IL_[warm])
 
     def user_vectors(self, users: np.ndarray) -> np.ndarray:
         """(B, L): the sum of the users' items in the ridge's own coordinates."""
@@ -106,8 +108,9 @@ def _tuned(judge: Judge, inputs: TrainingInput, progress: Progress) -> _Choices:
     """The kernels by leaving out each item that is not masked, the popularity weight on the masked ones."""
     items = TuningItems.of(inputs.blocks, judge.masked.warm_items, inputs.seed)
     popularity_head, left_out_R = tune_popularity(items, judge.masked.degree_I)
+    own_UI = judge.masked.split.train.own_interactions.user_item_matrix()
     head = tune_kernel_head(
-        items, judge.matrix_UI, left_out_R, None, inputs.tuning.steps, inputs.seed,
+        items, own_UI, left_out_R, None, inputs.tuning.steps, inputs.seed,
         progress=progress, description="Tuning the content arm",
     )  # fmt: skip
     return _Choices(head, popularity_head, _best_popularity_weight(judge, inputs.blocks, head, popularity_head))

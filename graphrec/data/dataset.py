@@ -103,12 +103,13 @@ class Dataset:
             have = ", ".join(self.site_names) or "no site is named"
             raise GraphRecError(f"Dataset {self.name!r} has no items of site {site!r} (it has: {have}).")
         catalogue = self.catalogue.with_offers(self.same_as.sites_beside(self.catalogue.site, site))
-        return replace(self, catalogue=catalogue, target_site=site).with_borrowed_log()
+        return replace(self, catalogue=catalogue, target_site=site)
 
     def with_borrowed_log(self) -> "Dataset":
         """The same data; before its first day, what others did with products that the site sells counts as its own.
 
-        That is so where the target site has items but no event: there is nothing else to learn from.
+        That is so where the target site has items but no event: there is nothing else to learn from. Those events then
+        stand at the target's items, and no longer at those of their own sites.
         """
         inter = self.interactions
         if self.target_site is None or not len(inter) or self.is_served_I[inter.item_index_E].any():

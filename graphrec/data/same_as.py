@@ -96,3 +96,12 @@ def product_nodes(same_as: SameAs, is_served_I: np.ndarray) -> np.ndarray:
     order = np.lexsort([-ends[1][is_across_P], weight_P[is_across_P]])
     node_I[ends[0][is_across_P][order]] = ends[1][is_across_P][order]
     return node_I
+
+
+def at_nodes(matrix_UI: sp.csr_matrix, node_I: np.ndarray) -> sp.csr_matrix:
+    """A users × items matrix with every item's column added to that of its node."""
+    pairs = matrix_UI.tocoo()
+    moved = sp.csr_matrix((pairs.data, (pairs.row, node_I[pairs.col])), matrix_UI.shape)
+    moved.sum_duplicates()
+    moved.sort_indices()
+    return moved

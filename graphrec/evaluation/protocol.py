@@ -7,6 +7,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from graphrec.data.dataset import Split, Truth
+from graphrec.data.same_as import at_nodes, product_nodes
 from graphrec.errors import GraphRecError
 
 PoolName = Literal["cold", "warm", "full"]
@@ -45,7 +46,8 @@ class Pool:
     truth: sp.csr_matrix
     """All users × all items, bool: the held-out pairs inside the pool, of every user, without seen pairs."""
     seen: sp.csr_matrix
-    """All users × all items: the training pairs, and what is shown of users that training never saw."""
+    """All users × all items: the training pairs, and what is shown of users that training never saw; items of a target
+    site also where their product was touched on another."""
     users: np.ndarray
     """Indices of the users that are evaluated, int64, sorted: those with a training edge and a relevant item here."""
     left_out: LeftOut
@@ -78,7 +80,7 @@ def build_pool(split: Split, name: PoolName) -> Pool:
     items, description = _choose_items(split, name)
     if not len(items):
         raise GraphRecError(f"The {name} pool is empty: {_why_empty(split, name)}.")
-    seen = split.known
+    seen = _with_products(split)
     user_P, item_P = _distinct_pairs(split.truth, seen.shape)
     is_seen_P = np.asarray(seen[user_P, item_P]).ravel() > 0
     is_true_P = np.isin(item_P, items) & ~is_seen_P
@@ -99,6 +101,14 @@ def build_pool(split: Split, name: PoolName) -> Pool:
             f"No user can be evaluated in the {name} pool: {_why_nobody(len(held_out_users), left_out)}."
         )
     return Pool(name, items, description, truth, seen, users, left_out)
+
+
+def _with_products(split: Split) -> sp.csr_matrix:
+    """What users are known to have touched; a target site's item also where they touched its product elsewhere."""
+    known, train = split.known, split.train
+    if train.target_site is None or not len(train.same_as):
+        return known
+    return (known + at_nodes(known, product_nodes(train.same_as, train.is_served_I))).tocsr()
 
 
 def _distinct_pairs(truth: Truth, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:

@@ -9,7 +9,7 @@ import scipy.sparse as sp
 
 from graphrec.data.dataset import Dataset
 from graphrec.data.interactions import Interactions
-from graphrec.data.same_as import product_nodes
+from graphrec.data.same_as import at_nodes, product_nodes
 from graphrec.graph.interaction_graph import InteractionGraph
 
 
@@ -82,11 +82,7 @@ class SiteView:
         """A users × items matrix with the items of other sites moved to the nodes that stand for them."""
         if np.array_equal(self.node_I, np.arange(len(self.node_I))):
             return known_UI
-        pairs = known_UI.tocoo()
-        moved = sp.csr_matrix((pairs.data, (pairs.row, self.node_I[pairs.col])), known_UI.shape)
-        moved.sum_duplicates()
-        moved.sort_indices()
-        return moved
+        return at_nodes(known_UI, self.node_I)
 
 
 def _elsewhere(train: Dataset) -> dict[str, sp.csr_matrix]:
@@ -112,6 +108,15 @@ def _counted(train: Dataset) -> dict[str, sp.csr_matrix]:
 
 
 def _to_served(train: Dataset) -> sp.csr_matrix:
-    """Items × items: from an item of another site to those of the target site that are the same product."""
-    served = sp.diags_array(train.is_served_I.astype(np.float32))
-    return sp.csr_matrix(train.same_as.matrix(train.interactions.num_items) @ served)
+    """Items × items: from an item of another site to those of the target site that are the same product.
+
+    Through a third site too, where that makes it a node of the graph: with the smallest of its own links' weights.
+    """
+    num_items, is_served_I = train.interactions.num_items, train.is_served_I
+    links = train.same_as.matrix(num_items)
+    direct = sp.csr_matrix(links @ sp.diags_array(is_served_I.astype(np.float32)))
+    node_I = product_nodes(train.same_as, is_served_I)
+    has_direct_I = np.diff(direct.indptr) > 0
+    chained = np.flatnonzero(is_served_I[node_I] & ~is_served_I & ~has_direct_I)
+    weight_N = np.array([links.data[links.indptr[item] : links.indptr[item + 1]].min() for item in chained], np.float32)
+    return sp.csr_matrix(direct + sp.csr_matrix((weight_N, (chained, node_I[chained])), (num_items, num_items)))

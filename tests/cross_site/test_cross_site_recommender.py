@@ -35,10 +35,10 @@ def test_however_it_is_asked(cross_model, ask):
     assert is_of_shop(table)
 
 
-def test_other_sites_items_are_given_to_who_asks_for_them(cross_model):
-    table = cross_model.recommend(["u0"], k=10, filters=Filters(site=("there",)))
-    assert table["item_id"].str.startswith("there-").all()
-    assert len(table) == 10
+def test_other_sites_items_are_refused_in_one_line(cross_model):
+    """The run places them by their content alone: their own site's users do not count here."""
+    with pytest.raises(GraphRecError, match="items of here alone, not of there"):
+        cross_model.recommend(["u0"], k=10, filters=Filters(site=("there",)))
 
 
 def test_the_source_says_who_knows_an_item(cross_model, two_shops):

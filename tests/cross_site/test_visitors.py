@@ -137,8 +137,8 @@ def test_of_somebody_unknown_the_most_popular_of_the_site_are_offered(met):
     assert table["item_id"].str.startswith("here-").all()
     assert (np.diff(met.model_.served_ID[met.train_.catalogue.id_index.get_indexer(table["item_id"]), -1]) <= 0).all()
     assert degree[0] > np.median(met.model_.degree_I[:90])
-    there = met.recommend_popular(5, filters=Filters(site="there"))
-    assert there["item_id"].str.startswith("there-").all()
+    with pytest.raises(GraphRecError, match="items of here alone"):
+        met.recommend_popular(5, filters=Filters(site="there"))
 
 
 def test_a_product_of_no_catalogue_has_the_states_and_raw_vectors_of_an_item_that_nobody_touched(two_shops, settings):
@@ -191,3 +191,40 @@ def test_the_view_of_a_split_without_links_is_the_log_itself(two_shops):
     view = SiteView.of(train)
     assert view.own is train.interactions
     assert not view.has_elsewhere
+
+
+def test_what_somebody_did_with_a_product_elsewhere_is_neither_shown_nor_judged_again(two_shops):
+    """Of a site that is left out, what others did with its products stands in its place."""
+    split = two_shops.dataset.split_site(0.5, seed=0)
+    known = split.train.interactions.user_item_matrix() > 0
+    for pairs in (split.truth, split.visible):
+        user, item = (
+            (pairs.user_index_P, pairs.item_index_P)
+            if pairs is split.truth
+            else (pairs.user_index_E, pairs.item_index_E)
+        )
+        assert not np.asarray(known[user, item]).any()
+    both = np.arange(120, 140)
+    assert known[both][:, :60].nnz  # so that there was something to leave out
+
+
+def test_a_visitor_is_not_judged_by_a_product_that_they_know_from_elsewhere(two_shops, visitors):
+    pool = build_pool(visitors, "warm")
+    shown_UI = visitors.visible.user_item_matrix()
+    for user in pool.users:
+        known = {item - 90 for item in shown_UI[[user]].indices if 90 <= item < 150}
+        assert not known & set(pool.truth[[user]].indices.tolist())
+        assert known <= set(pool.seen[[user]].indices.tolist())
+    assert pool.left_out.pairs_seen > 0
+
+
+def test_the_log_stays_where_it_is_until_something_is_learned_from_it(two_shops):
+    """A site without a log of its own borrows that of others in training, not in the data themselves."""
+    inter = two_shops.dataset.interactions
+    foreign = inter.take(inter.item_index_E >= 90)
+    dataset = replace(two_shops.dataset, interactions=foreign).for_site("here")
+    np.testing.assert_array_equal(dataset.interactions.item_index_E, foreign.item_index_E)
+    borrowed = dataset.with_borrowed_log().interactions.item_index_E
+    np.testing.assert_array_equal(
+        borrowed, np.where(foreign.item_index_E < 150, foreign.item_index_E - 90, foreign.item_index_E)
+    )

@@ -44,8 +44,12 @@ def touched(data):
     return set(zip(inter.user_index_E.tolist(), inter.item_index_E.tolist(), strict=True))
 
 
-def probability(one, other):
-    return sum(weight for a, b, weight in LINKS if {a, b} == {one, other})
+def probability(here, other):
+    """Of their link, or where only a third site ties them, the smallest of the other item's links."""
+    links = [({a, b} - {other}, weight) for a, b, weight in LINKS if other in (a, b)]
+    if any(SITE_I[item] == "here" for (item,), _ in links):
+        return sum(weight for (item,), weight in links if item == here)
+    return min(weight for _, weight in links) if links and NODE_I[other] == here else 0
 
 
 def test_every_item_stands_at_its_likeliest_item_here_or_with_its_like_elsewhere_or_alone(view):
@@ -137,7 +141,10 @@ def test_counts_of_all_pairs_are_those_of_the_people_themselves(data, dataset_of
     told = SiteView.of(replace(data, interactions=inter.take(~is_b_E), counts=counts))
     assert set(told.elsewhere) == {"c"}
     assert set(told.counted) == {"b"}
-    links_II = data.same_as.matrix(len(SITE_I)).toarray() * [site == "here" for site in SITE_I]
+    links_II = np.zeros((len(SITE_I), len(SITE_I)))
+    links_II[:, :3] = [
+        [probability(here, item) if SITE_I[item] != "here" else 0 for here in range(3)] for item in range(len(SITE_I))
+    ]
     there_UI = inter.take(is_b_E).user_item_matrix().toarray() > 0
     people_UI = there_UI @ links_II  # where two items there are one product here, counts cannot tell: each counts
     np.testing.assert_allclose(told.counted["b"].toarray(), people_UI.T @ people_UI, atol=1e-5)
@@ -146,7 +153,7 @@ def test_counts_of_all_pairs_are_those_of_the_people_themselves(data, dataset_of
 def test_before_its_first_day_a_site_has_what_others_did_with_its_products(data):
     inter = data.interactions
     is_here_E = np.array([SITE_I[item] == "here" for item in inter.item_index_E])
-    view = SiteView.of(replace(data, interactions=inter.take(~is_here_E)).for_site("here"))
+    view = SiteView.of(replace(data, interactions=inter.take(~is_here_E)).with_borrowed_log())
     expected_UI = np.zeros((NUM_USERS, len(SITE_I)))
     for user, item in zip(inter.user_index_E[~is_here_E], inter.item_index_E[~is_here_E], strict=True):
         if NODE_I[item] < 3:

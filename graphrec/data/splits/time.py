@@ -24,7 +24,11 @@ def split_by_time(dataset: Dataset, fraction: float, date: datetime | str | None
         )
     birth_I = np.full(inter.num_items, np.inf)
     np.minimum.at(birth_I, inter.item_index_E[has_time_E], inter.timestamp_E[has_time_E])
-    births = birth_I[np.isfinite(birth_I)]
+    births = birth_I[np.isfinite(birth_I) & dataset.is_served_I]
+    if not len(births):
+        raise GraphRecError(
+            f"No event of {dataset.target_site} has a time, so it cannot be split by time: hold out items at random."
+        )
     if date is None:
         cutoff = _cutoff_of_share(births, checked_share(fraction, "the youngest items"))
     else:
@@ -33,6 +37,7 @@ def split_by_time(dataset: Dataset, fraction: float, date: datetime | str | None
     known = inter.take(is_train_E)
     later = inter.take(inter.timestamp_E >= cutoff)
     # What is touched again later is known already, and known items are never recommended.
+    later = later.take(dataset.is_served_I[later.item_index_E])  # what is recommended is judged
     key_P = np.setdiff1d(_keys(later.user_index_E, later.item_index_E, inter.num_items),
                          _keys(known.user_index_E, known.item_index_E, inter.num_items))  # fmt: skip
     train = replace(

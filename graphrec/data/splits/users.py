@@ -17,13 +17,15 @@ def split_cold_users(dataset: Dataset, fraction: float, visible: float, seed: in
     rng = np.random.default_rng(seed)
     inter = dataset.interactions
     # A user of one item could be shown or judged, not both.
-    several = np.flatnonzero(inter.user_degree() >= 2)
+    several = np.flatnonzero(dataset.own_interactions.user_degree() >= 2)
     num_cold = counted(fraction, len(several), "users with at least two items")
     is_cold_U = np.zeros(inter.num_users, dtype=bool)
     is_cold_U[rng.choice(several, num_cold, replace=False)] = True
     pairs = inter.take(is_cold_U[inter.user_index_E]).user_item_matrix().tocoo()
     user_P, item_P = pairs.row.astype(np.int64), pairs.col.astype(np.int64)
-    is_shown_P = shown_pairs(user_P, visible, rng)
+    # What they did on other sites is shown whole: it is never recommended, so it cannot be judged.
+    is_shown_P = ~dataset.is_served_I[item_P]
+    is_shown_P[~is_shown_P] = shown_pairs(user_P[~is_shown_P], visible, rng)
     return Split(
         train=replace(dataset, interactions=inter.take(~is_cold_U[inter.user_index_E]), truths={}),
         truth=Truth(user_P[~is_shown_P], item_P[~is_shown_P]),

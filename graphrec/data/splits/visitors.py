@@ -3,9 +3,11 @@
 from dataclasses import replace
 
 import numpy as np
+import scipy.sparse as sp
 
 from graphrec.data.dataset import Dataset, Split, Truth
 from graphrec.data.interactions import Interactions
+from graphrec.data.same_as import product_nodes
 from graphrec.data.splits.held_out import checked_share, counted
 from graphrec.data.splits.users import shown_pairs
 from graphrec.errors import GraphRecError
@@ -30,7 +32,16 @@ def split_site(dataset: Dataset, visible: float, seed: int) -> Split:
     checked_share(visible, "each user's pairs that are shown")
     inter, is_served_I = dataset.interactions, _served(dataset)
     is_here_E = is_served_I[inter.item_index_E]
-    pairs = inter.take(is_here_E).user_item_matrix().tocoo()
+    elsewhere = inter.take(~is_here_E)
+    node_I = product_nodes(dataset.same_as, is_served_I)
+    touched_UI = replace(elsewhere, item_index_E=node_I[elsewhere.item_index_E]).user_item_matrix()
+    here_UI = inter.take(is_here_E).user_item_matrix()
+    # Who touched a product elsewhere knows it: it is neither shown nor judged again.
+    here_UI.data[:] = 1
+    touched_UI.data[:] = 1
+    pairs = sp.csr_matrix(here_UI - here_UI.multiply(touched_UI))
+    pairs.eliminate_zeros()
+    pairs = pairs.tocoo()
     several = np.diff(pairs.tocsr().indptr) >= 2  # one pair could be shown or judged, not both
     is_used_P = several[pairs.row]
     user_P, item_P = pairs.row[is_used_P], pairs.col[is_used_P]
