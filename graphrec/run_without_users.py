@@ -1,4 +1,8 @@
-"""A run as if some people had never been in it, but for the weights, which nothing but training makes anew."""
+"""A run as if some people had never been in it, but for what nothing but training makes anew.
+
+That is the weights and, because the weights are for these very columns, what the features were fitted to: vocabulary,
+directions of words, values and ranges of attributes.
+"""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -26,9 +26,11 @@ def forget_user(
 ) -> None:
     """Remove people from a run and its exports, make everything anew but the weights, and look for what is left.
 
-    The dataset's own files are not touched: delete the rows there too, before you train again.
+    The vocabulary and the values and ranges of attributes stay as they were fitted too, so eval skips their leak checks
+    until you train again. The dataset's own files are not touched: delete the rows there too, before you train again.
     """
     from graphrec.forgetting.folder import forget_in_folder
+    from graphrec.leaks.check import FITTED_BEFORE
 
     screen, progress = screen_and_progress()
     key = chosen_key(key_env, key_file)
@@ -43,6 +45,11 @@ def forget_user(
         ]
         lines += [f"Export made anew: {path}" for path in done.exports]
         lines += [f"Removed, because somebody had put it into the run's folder: {name}" for name in done.removed]
+        if done.in_weights:
+            lines += [
+                "As they were fitted: the weights, the vocabulary, and the values and ranges of attributes. Until you "
+                f"train again, eval skips these leak checks: {', '.join(FITTED_BEFORE)}."
+            ]
         lines += [
             "No trace is left there. The dataset's own files are as they were: delete the rows in them too, before you "
             "train again."

@@ -11,6 +11,7 @@ from graphrec.config import GraphRecConfig
 from graphrec.data.dataset import Split, Truth
 from graphrec.data.interactions import Interactions
 from graphrec.errors import GraphRecError
+from graphrec.leaks.check import FITTED_BEFORE
 from graphrec.recommender import Recommender
 from graphrec.workflow import evaluate_run, run_split, train_run
 
@@ -85,3 +86,18 @@ def test_the_split_of_a_run_says_what_may_not_be_in_training(evaluated, young_sh
         *young_shop.dataset.cold_item_folds(3),
     ):
         assert split.is_disjoint
+
+
+def test_statistics_from_before_somebody_was_forgotten_are_no_leak(young_shop, quick_settings, tmp_path):
+    """An item loses its last user: its words and values were fitted on, and are not those of warm items any more."""
+    train_run(young_shop.dataset, GraphRecConfig.load(None, quick_settings), tmp_path / "run")
+    model = Recommender.load(tmp_path / "run")
+    before, data = set(evaluate_run(model, "full", 5, arms=["graph"])[0].leak_checks), model.train_
+    degree_I = data.interactions.item_degree()
+    rarest = int(np.argmin(np.where(degree_I > 0, degree_I, degree_I.max())))
+    users = np.unique(data.interactions.user_index_E[data.interactions.item_index_E == rarest])
+    model.forget_users([str(one) for one in data.user_ids[users]])
+    assert before - set(evaluate_run(model, "full", 5, arms=["graph"])[0].leak_checks) == set(FITTED_BEFORE) <= before
+    model.forgotten_ = 0  # as if it had learned like this
+    with pytest.raises(GraphRecError, match="Leak check failed: word vocabulary"):
+        evaluate_run(model, "full", 5, arms=["graph"])
