@@ -205,6 +205,10 @@ class DatasetDescription(Section):
             raise ValueError(
                 f"sites stand in place of {', '.join(sorted(beside))}; say those in each site's description"
             )
+        if self.target_site in self.counts:
+            raise ValueError(
+                f"counts: {self.target_site!r} is the target_site; they are for other sites, without a log"
+            )
         for name in self.splits:
             if name not in ("train", "valid", "test"):
                 raise ValueError(f"unknown split {name!r}: expected train, valid or test")
@@ -244,6 +248,11 @@ class DatasetDescription(Section):
     def other_logs(self) -> tuple[InteractionsDescription, ...]:
         """Beside split files: the logs of other sites."""
         return tuple(source for source in self.interaction_files if source.file is not None)
+
+    @property
+    def sources_as_read(self) -> tuple[InteractionsDescription, ...]:
+        """What all files with users are read as: the interactions, or the split files and the logs beside them."""
+        return (self.split_columns, *self.other_logs) if self.splits else self.interaction_files
 
     @property
     def item_files(self) -> tuple[ItemsDescription, ...]:

@@ -117,8 +117,34 @@ def test_sites_as_folders_share_people_only_where_they_say_so(tmp_path, shared, 
     assert len(dataset.user_ids) == num_people
     assert (twin("anna") in ids_of(dataset)) == (shared == "true")
     assert (twin("a:anna") in ids_of(dataset)) == (shared == "false")
+    key = KeySource(key_env="TEST_KEY")
+    if shared == "true":
+        assert ids_known(dataset, ["anna"], key) == [twin("anna")]
+        return
+    with pytest.raises(GraphRecError, match=r"'anna' is 2 people, .*each of them: a:anna, b:anna\.$"):
+        ids_known(dataset, ["anna"], key)
+    assert ids_known(dataset, ["b:anna", "cora"], key) == [twin("b:anna"), twin("b:cora")]
+
+
+def test_somebody_without_a_prefix_is_told_from_a_namesake_by_pseudonym(tmp_path):
+    yaml = pseudonymous(more="interactions: [{file: a.csv, site: A}, {file: b.csv, site: B, user_prefix: 'b:'}]\n")
+    logs = {"a__csv": "user_id,item_id\n7,i1\n", "b__csv": "user_id,item_id\n7,i2\n"}
+    dataset, key = Dataset.load(folder(tmp_path, "", yaml, **logs)), KeySource(key_env="TEST_KEY")
+    with pytest.raises(GraphRecError, match=f"each of them: {twin('7')}, b:7"):
+        ids_known(dataset, ["7"], key)
+    assert ids_known(dataset, [twin("7"), "b:7"], key) == [twin("7"), twin("b:7")]
+
+
+@pytest.mark.parametrize("columns", ["", ", {site: A, pseudonym_scope: a-alone}"])
+def test_somebody_is_found_in_the_split_files_and_in_the_logs_beside_them(tmp_path, columns):
+    yaml = pseudonymous(
+        more="splits: {train: train.csv, valid: valid.csv}\n"
+        f"interactions: [{{file: b.csv, site: B, pseudonym_scope: b-alone}}{columns}]\n"
+    )
+    log = "user_id,item_id\nanna,i1\nbert,i2\n"
+    dataset = Dataset.load(folder(tmp_path, "", yaml, train__csv=log, valid__csv=log, b__csv=log))
     found = ids_known(dataset, ["anna"], KeySource(key_env="TEST_KEY"))
-    assert sorted(found) == sorted([twin("anna")] if shared == "true" else [twin("a:anna"), twin("b:anna")])
+    assert sorted(found) == sorted([twin("anna", "a-alone" if columns else "shop"), twin("anna", "b-alone")])
 
 
 def test_a_key_names_people_only_where_there_are_pseudonyms(tmp_path, monkeypatch):

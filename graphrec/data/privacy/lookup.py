@@ -12,11 +12,11 @@ from graphrec.errors import GraphRecError
 def ids_known(dataset: Dataset, user_ids: Sequence[str], key: KeySource | None = None) -> list[str]:
     """The ids by which the dataset knows these people.
 
-    Without a key they are the ids as given. With the key they are taken for the ids in the dataset's files, and one
-    person may have several pseudonyms there: one for each scope and user prefix under which they are known.
+    Without a key they are the ids as given. With the key they are taken for the ids in the dataset's files, with or
+    without their file's user prefix, or for pseudonyms; one person has one for each scope under which they are known.
 
-    Raises GraphRecError for somebody whom the dataset does not know where it has pseudonyms, and for a key where it has
-    none.
+    Raises GraphRecError for somebody whom the dataset does not know where it has pseudonyms, for an id that several
+    people have whom prefixes keep apart, and for a key where it has no pseudonyms.
     """
     settings = dataset.description.privacy.pseudonyms
     if settings is None:
@@ -32,16 +32,30 @@ def ids_known(dataset: Dataset, user_ids: Sequence[str], key: KeySource | None =
                 )
         return list(user_ids)
     secret = SecretKey.read(key)
-    files = dataset.description.interaction_files
-    ways = dict.fromkeys((source.pseudonym_scope or settings.scope, source.user_prefix) for source in files)
-    known = []
+    sources = dataset.description.sources_as_read
+    ways = dict.fromkeys((source.pseudonym_scope or settings.scope, source.user_prefix) for source in sources)
+    known: list[str] = []
     for one in user_ids:
-        theirs = [Pseudonyms(secret, scope, settings.version).of([prefix + one])[0] for scope, prefix in ways]
-        found = [pseudonym for pseudonym in theirs if pseudonym in dataset.user_id_index]
-        if not found:
+        if one in dataset.user_id_index:
+            known.append(one)
+            continue
+        people: dict[str, list[str]] = {}  # by their whole id, with its prefix
+        for scope, prefix in ways:
+            for whole in dict.fromkeys([prefix + one, *([one] if one.startswith(prefix) else [])]):
+                pseudonym = Pseudonyms(secret, scope, settings.version).of([whole])[0]
+                if pseudonym in dataset.user_id_index:
+                    people.setdefault(whole, []).append(pseudonym)
+        if not people:
             raise GraphRecError(
                 f"Unknown user {one!r}: not in the run under this key and version {settings.version}. Is it the key "
                 "that the run was read with?"
             )
-        known += found
+        if len(people) > 1:
+            # Where there is no prefix, only the pseudonyms tell this person from the others.
+            choices = [whole if whole != one else " ".join(dict.fromkeys(theirs)) for whole, theirs in people.items()]
+            raise GraphRecError(
+                f"User {one!r} is {len(people)} people, whom the prefixes of their files keep apart: name the one, or "
+                f"each of them: {', '.join(choices)}."
+            )
+        known += dict.fromkeys(pseudonym for theirs in people.values() for pseudonym in theirs)
     return known
