@@ -29,7 +29,12 @@ def counts(
         str | None, typer.Option(help="Whose log to count. Default: the only one.", show_default=False)
     ] = None,
     minimum: Annotated[
-        int, typer.Option(min=2, metavar="PEOPLE", help="What fewer people than this stand behind is left out.")
+        int,
+        typer.Option(
+            min=2,
+            metavar="PEOPLE",
+            help="What fewer people than this stand behind is left out, and what tells of so few.",
+        ),
     ] = 5,
     most_items: Annotated[
         int,
@@ -54,7 +59,8 @@ def counts(
         print_json({"file": str(out), "site": told.site, "minimum": minimum, "items": items, "pairs": pairs})
         return
     answer().print(
-        f"{items:,} items and {pairs:,} pairs of items with at least {minimum} people each; all others are left out. "
+        f"{items:,} items and {pairs:,} pairs of items with at least {minimum} people each; all others are left out, "
+        "and pairs that tell of fewer people who have one item and not the other. "
         f"Written to {out}",
         markup=False,
     )

@@ -1,7 +1,8 @@
 """How many people two items have in common: what a site may tell of its log without telling of anybody.
 
 Each user counts once for an item and once for a pair of items, with at most so many items; items and pairs of fewer
-people than the minimum group size are left out (see `group_size`).
+people than the minimum group size are left out, and pairs that all but so few people of one of their items have (see
+`group_size`).
 """
 
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from typing import Self
 import numpy as np
 import scipy.sparse as sp
 
-from graphrec.data.group_size import suppress_small
+from graphrec.data.group_size import suppress_small, suppress_small_rests
 from graphrec.data.interactions import Interactions
 from graphrec.progress import Progress, silent
 
@@ -23,7 +24,9 @@ _PAIRS_AT_ONCE = 20_000_000
 
 @dataclass(frozen=True)
 class CooccurrenceCounts:
-    """Distinct users per item and per pair of items (I items), none below `minimum`."""
+    """Distinct users per item and per pair of items (I items), none below `minimum`.
+
+    Nor is the number of those who have one item of a pair and not the other, unless there is nobody."""
 
     counts_II: sp.csr_matrix
     """Symmetric, int64, indices sorted. Off the diagonal: users of both items; on it: users of the item. A pair stands
@@ -55,7 +58,8 @@ class CooccurrenceCounts:
         blocks = []
         for part in progress(list(_blocks(items_NU, np.diff(some_UN.indptr))), "Counting pairs of items"):
             counts_BN = (items_NU[part] @ some_UN).tocsr()
-            blocks.append(suppress_small(counts_BN, counts_BN, minimum))
+            shown_BN = suppress_small(counts_BN, counts_BN, minimum)
+            blocks.append(suppress_small_rests(shown_BN, degree_I[shown[part]], degree_I[shown], minimum))
         counts_NN = sp.vstack(blocks, format="csr") if blocks else sp.csr_matrix((0, 0), dtype=np.int64)
         return cls(_placed(counts_NN, shown, matrix_UI.shape[1]), minimum, most_items_per_user)
 

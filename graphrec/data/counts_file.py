@@ -11,6 +11,7 @@ from pydantic import BaseModel, PositiveInt, ValidationError
 
 from graphrec.atomic_file import replacing
 from graphrec.data.cooccurrence import CooccurrenceCounts
+from graphrec.data.group_size import leaves_few
 from graphrec.data.site_counts import SiteCounts
 from graphrec.disk import why_not_written
 from graphrec.errors import GraphRecError
@@ -53,7 +54,8 @@ def read_counts(path: Path) -> SiteCounts:
     """What `write_counts` wrote.
 
     Raises GraphRecError in one line where the file is missing or something else, a pair stands twice or without its
-    items, or a count is below the file's own minimum or above what its items allow.
+    items, a count is below the file's own minimum or above what its items allow, or a pair leaves fewer users of one of
+    its items than the minimum.
     """
     about, table = _read(path)
     one_P, other_P = (table[name].to_numpy(zero_copy_only=False).astype(object) for name in _COLUMNS[:2])
@@ -69,6 +71,10 @@ def read_counts(path: Path) -> SiteCounts:
         ((row_P < 0) | (column_P < 0), "has an item without a row of its own users"),
         (is_again_P.to_numpy(), "stands twice"),
         (users_P > np.minimum(users_N[row_P], users_N[column_P]), "has more users than one of its items"),
+        (
+            leaves_few(users_P, users_N[row_P], about.minimum) | leaves_few(users_P, users_N[column_P], about.minimum),
+            f"tells of fewer than {about.minimum} users who have one of its items and not the other",
+        ),
     ):
         if is_wrong_P.any():
             row = int(is_wrong_P.argmax())

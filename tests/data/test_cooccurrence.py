@@ -37,17 +37,21 @@ def random_log(seed, num_users=60, num_items=25, share=0.2):
 
 def naive_counts(baskets, num_items, minimum):
     """Pair by pair over Python sets; a pair counts where both items do, which it always does here."""
+    users_of = [{user for user, basket in enumerate(baskets) if item in basket} for item in range(num_items)]
     counts = np.zeros((num_items, num_items), dtype=int)
     for one, other in itertools.product(range(num_items), repeat=2):
-        users = sum(one in basket and other in basket for basket in baskets)
-        counts[one, other] = users if users >= minimum else 0
+        a, b = users_of[one], users_of[other]
+        counts[one, other] = len(a & b)
+        if len(a & b) < minimum or any(0 < len(rest) < minimum for rest in (a - b, b - a)):
+            counts[one, other] = 0
     return counts
 
 
+@pytest.mark.parametrize("share", [0.2, 0.85])
 @pytest.mark.parametrize("minimum", [1, 5, 9])
-def test_counts_equal_those_of_a_naive_twin(minimum, monkeypatch):
+def test_counts_equal_those_of_a_naive_twin(minimum, share, monkeypatch):
     monkeypatch.setattr(cooccurrence, "_PAIRS_AT_ONCE", 500)  # several blocks
-    log, is_touched = random_log(0)
+    log, is_touched = random_log(0, share=share)
     counts = CooccurrenceCounts.of(log, minimum)
     baskets = [set(np.flatnonzero(row)) for row in is_touched]
     expected = naive_counts(baskets, 25, minimum)
@@ -90,6 +94,14 @@ def test_a_log_without_a_group_of_that_size_tells_nothing():
     counts = CooccurrenceCounts.of(events([(0, 0), (1, 0), (1, 1)], 3, 4), 3)
     assert counts.counts_II.shape == (4, 4)
     assert counts.counts_II.nnz == 0
+
+
+def test_nobody_follows_from_a_pair_and_its_item():
+    """Items 0 and 1 differ by one person, 2 has exactly the people of 0, and 3 those and three more."""
+    people = [range(6), range(7), range(6), range(9)]
+    log = events([(user, item) for item, users in enumerate(people) for user in users], 9, 4)
+    told = CooccurrenceCounts.of(log, 3).counts_II.toarray()
+    assert told.tolist() == [[6, 0, 6, 6], [0, 7, 0, 0], [6, 0, 6, 6], [6, 0, 6, 9]]
 
 
 def test_a_minimum_below_one_is_refused():
@@ -185,6 +197,7 @@ def test_the_file_holds_no_cell_below_the_minimum_and_no_person(written):
         (lambda t: pd.concat([t, t.iloc[[1]].rename(columns={"item_id": "other_item_id", "other_item_id": "item_id"})]),
          "stands twice"),
         (lambda t: t.assign(users=t["users"].where(t.index != 1, 61)), "more users than one of its items"),
+        (lambda t: t.assign(users=t["users"].where(t.index != 1, t["users"][0] - 1)), "fewer than 6 users who"),
         (lambda t: t.rename(columns={"users": "n"}), "it has: item_id, other_item_id, n"),
         (lambda t: t.assign(item_id=t["item_id"].where(t.index != 1)), "without empty cells"),
     ],
