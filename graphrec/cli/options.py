@@ -1,5 +1,6 @@
 """Arguments and options that several commands share."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -99,13 +100,15 @@ def chosen_key(env: str | None, file: Path | None) -> Any:
     from pydantic import ValidationError
 
     from graphrec.data.dataset_yaml import one_line
-    from graphrec.data.privacy.settings import KeySource
+    from graphrec.data.privacy.settings import KeySource, looks_like_a_key
 
     if env is None and file is None:
         return None
     if env is not None and file is not None:
         raise typer.BadParameter("--key-env and --key-file exclude each other", param_hint="--key-env")
+    if file is not None and (os.path.isfile(file.expanduser()) or not looks_like_a_key(str(file))):
+        file = file.expanduser().absolute()
     try:
-        return KeySource(key_env=env, key_file=None if file is None else str(file.expanduser().absolute()))
+        return KeySource(key_env=env, key_file=None if file is None else str(file))
     except ValidationError as error:  # without the value: it may be the key itself
         raise typer.BadParameter(one_line(error, KeySource), param_hint="--key-env / --key-file") from None

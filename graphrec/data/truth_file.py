@@ -43,13 +43,30 @@ def read_truth(train: Dataset, path: Path, candidates_path: Path | None = None) 
 
 
 def _like_the_interactions(train: Dataset) -> InteractionsDescription:
-    """What is said of the interactions files, where it is the same of all of them."""
+    """What is said of the interactions files, where it is the same of all of them.
+
+    Where they differ in whose rows may be read, or in the scope of the pseudonyms, it is what is said of the target
+    site's file. Raises GraphRecError where there is no such file: neither may be guessed.
+    """
     written = {"layout": "table", **{name: getattr(TableFormat(), name) for name in TableFormat.model_fields}}
     own = {"file": None, "site": None, **written}  # of one file, and not of what its columns mean
     if train.description.splits:
         return train.description.split_columns.model_copy(update=own)
-    said = [source.model_copy(update=own) for source in train.description.interaction_files]
-    return said[0] if said and all(one == said[0] for one in said) else InteractionsDescription()
+    sources = train.description.interaction_files
+    privacy = train.description.privacy
+    scope = privacy.pseudonyms.scope if privacy.pseudonyms else None
+    ways = [(source.consent or privacy.consent, source.pseudonym_scope or scope) for source in sources]
+    if any(way != ways[0] for way in ways):
+        here = [source for source in sources if source.site and source.site == train.target_site]
+        if len(here) != 1:
+            raise GraphRecError(
+                "The interactions files differ in consent or pseudonym_scope, so nothing says how this file is to be "
+                "read: train with target_site (in dataset.yaml) naming the site of one of them."
+            )
+        return here[0].model_copy(update=own)
+    said = [{name: getattr(source, name) for name in InteractionsDescription.model_fields} for source in sources]
+    shared = {name: value for name, value in (said[0] if said else {}).items() if all(value == s[name] for s in said)}
+    return InteractionsDescription().model_copy(update=shared | own)
 
 
 def _read_candidates(train: Dataset, path: Path, collector: SetAsideCollector) -> np.ndarray:

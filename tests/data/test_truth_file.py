@@ -158,6 +158,36 @@ def test_what_is_not_the_same_of_all_files_is_not_taken_from_any(train, tmp_path
     assert named(read_truth(replace(train, description=description), path)[0]) == {("u1", "010")}
 
 
+def of_sites(train, target=None, **different: object):
+    """A dataset of the files a.csv and b.csv; of a keyword's two values each file has one."""
+    files = [
+        {"file": f"{site}.csv", "site": site, "user_prefix": f"{site}:", "minimum_rating": 3}
+        | {name: values[number] for name, values in different.items()}
+        for number, site in enumerate("ab")
+    ]
+    description = DatasetDescription.model_validate({"interactions": files, "target_site": target})
+    return replace(train, description=description, target_site=target)
+
+
+def test_consent_and_what_else_all_files_share_holds_for_the_file(train, tmp_path):
+    path = written(
+        tmp_path / "truth.csv", "user_id,item_id,rating,ok", "u1,010,5,yes", "u2,010,1,yes", "u3,010,5,no", "u2,011,4,y"
+    )
+    shared = of_sites(train, consent=[{"column": "ok"}] * 2)
+    split, set_aside = read_truth(shared, path)
+    assert named(split) == {("u1", "010"), ("u2", "011")}
+    assert set_aside.left_out == {"without consent": 1, "rating below 3": 1}
+
+
+def test_files_of_different_consent_leave_the_choice_to_the_target_site(train, tmp_path):
+    consent = [{"column": "ok"}, {"column": "agreed"}]
+    path = written(tmp_path / "truth.csv", "user_id,item_id,ok", "1,010,yes", "2,010,no")
+    split, set_aside = read_truth(of_sites(train, "a", consent=consent), path)
+    assert named(split) == {("a:1", "010")}
+    assert set_aside.left_out == {"without consent": 1}
+    assert "differ in consent or pseudonym_scope" in read_error(of_sites(train, consent=consent), path)
+
+
 def test_messages_about_the_file_speak_of_the_file_alone(train, tmp_path):
     message = read_error(train, written(tmp_path / "truth.csv", "visitor,sku", "u1,010"))
     assert message == (

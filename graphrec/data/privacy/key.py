@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from graphrec.data.privacy.settings import HOW_TO_MAKE_A_KEY, KeySource
+from graphrec.data.privacy.settings import HOW_TO_MAKE_A_KEY, KeySource, looks_like_a_key
 from graphrec.errors import GraphRecError
 
 _FEWEST_BYTES = 32
@@ -31,6 +31,11 @@ class SecretKey:
             text = (os.environ if environment is None else environment).get(source.key_env, "")
             return cls._of(text, f"the environment variable {source.key_env}")
         path = Path(source.key_file or "").expanduser()
+        if looks_like_a_key(source.key_file or "") and not os.path.isfile(path):  # base64 may begin with a slash
+            raise GraphRecError(
+                "There is no such key file, and what stands in its place looks like a key, so it is not repeated here: "
+                "name the file that holds the key (a key that was written elsewhere counts as known to others)."
+            )
         return cls._of(_text(path), f"the key file {path}")
 
     @classmethod

@@ -16,6 +16,11 @@ Answer = StrictBool | StrictInt | FiniteFloat | StrictStr
 Scope = Annotated[str, Field(min_length=1)]
 
 
+def looks_like_a_key(text: str) -> bool:
+    """Whether it may be the key itself, given in place of where it is."""
+    return _LOOKS_LIKE_A_KEY.fullmatch(text) is not None
+
+
 class KeySource(Section):
     """Where a secret key is: in a file or in an environment variable, never here."""
 
@@ -29,7 +34,7 @@ class KeySource(Section):
     def _names_a_place(cls, value: object) -> object:
         # What stands here is never repeated: it may be the key itself, put here by mistake.
         if value is not None and (
-            not isinstance(value, str) or (_LOOKS_LIKE_A_KEY.fullmatch(value) and not value.startswith(("/", "~")))
+            not isinstance(value, str) or (looks_like_a_key(value) and not value.startswith(("/", "~")))
         ):
             raise ValueError("names the place of the key, never the key itself (which counts as known to others now)")
         return value
