@@ -73,7 +73,7 @@ def match(
     from graphrec.features.clip import ClipConfig, parse_clip
     from graphrec.identity import MatchConfig, Verdicts, match_sites, read_verdicts, write_review
     from graphrec.identity.item_vectors import own_vectors_of, with_pictures
-    from graphrec.identity.review import check_replaceable
+    from graphrec.identity.review import check_replaceable, other_verdicts
     from graphrec.workflow import open_dataset
 
     screen, progress = screen_and_progress()
@@ -92,7 +92,10 @@ def match(
         vectors = with_pictures(data, vectors, model, on, where, progress)
     config = MatchConfig(at_least=at_least, block=block, many_per_site=many_per_site)
     found = match_sites(data, split_ids(sites) or None, config, verdicts, vectors, progress)
-    write_review(found, out)
+    kept = None if labels is None else other_verdicts(labels, found)
+    write_review(found, out, kept)
+    if kept is not None and len(kept):
+        say(f"Kept as they are, at the end of {out}: {len(kept)} other verdicts of {labels}")
     if as_json:
         print_json(_as_json(found, out))
         return

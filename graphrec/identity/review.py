@@ -6,6 +6,10 @@ import numpy as np
 import pandas as pd
 
 from graphrec.atomic_file import replacing
+from graphrec.data.columns import resolve_columns
+from graphrec.data.set_aside import SetAsideCollector
+from graphrec.data.tables.reading import read_table
+from graphrec.data.tables.table import to_objects
 from graphrec.disk import why_not_written
 from graphrec.errors import GraphRecError
 from graphrec.identity.matches import SiteMatches
@@ -39,12 +43,38 @@ def review_table(matches: SiteMatches) -> pd.DataFrame:
     return table.iloc[order].reset_index(drop=True)
 
 
-def write_review(matches: SiteMatches, path: Path) -> None:
-    """Write `review_table` as CSV, whole or not at all. Raises GraphRecError where the disk refuses."""
+def other_verdicts(labels: Path, matches: SiteMatches) -> pd.DataFrame:
+    """The rows of a review file whose verdict `review_table` does not repeat, `COLUMNS`, as they are there.
+
+    They are of other sites than were matched, could not be obeyed, or would link what others forbid: a person's work
+    all the same. Raises GraphRecError where the file or a column is missing.
+    """
+    collector = SetAsideCollector()  # whoever obeyed the file has told what cannot be read
+    table = read_table(labels.parent, labels.name, collector)
+    resolve_columns(table, {}, ("item_id", "same_item_id", "verdict"), (), None, collector)
+    rows = pd.DataFrame({name: to_objects(table.text(name)) if name in table.columns else "" for name in COLUMNS})
+    shown = review_table(matches)
+    is_repeated = _said(rows).isin(_said(shown[shown["verdict"] != ""]))
+    return rows[(rows["verdict"] != "") & ~is_repeated]
+
+
+def _said(rows: pd.DataFrame) -> pd.MultiIndex:
+    """Pair, in the one direction or the other, and verdict."""
+    pairs = np.sort(rows[["item_id", "same_item_id"]].to_numpy(dtype=str), axis=1)
+    return pd.MultiIndex.from_arrays([pairs[:, 0], pairs[:, 1], rows["verdict"].str.lower()])
+
+
+def write_review(matches: SiteMatches, path: Path, kept: pd.DataFrame | None = None) -> None:
+    """Write `review_table` as CSV, whole or not at all, then the rows `kept` (see `other_verdicts`).
+
+    Raises GraphRecError where the disk refuses.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as scratch:
             review_table(matches).to_csv(scratch, index=False)
+            if kept is not None:
+                kept.to_csv(scratch, mode="a", header=False, index=False)
     except OSError as error:
         raise GraphRecError(f"{path} cannot be written: {why_not_written(error)}.") from None
 

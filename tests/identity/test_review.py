@@ -8,7 +8,7 @@ from made_up_sites import catalogue_of, pairs_of
 from graphrec.data.dataset import Dataset
 from graphrec.errors import GraphRecError
 from graphrec.identity import match_sites, read_verdicts, write_review
-from graphrec.identity.review import COLUMNS, check_replaceable, review_table
+from graphrec.identity.review import COLUMNS, check_replaceable, other_verdicts, review_table
 
 
 def read(path):
@@ -86,6 +86,21 @@ def test_a_file_without_the_column_is_refused(shelf, tmp_path):
     (tmp_path / "said.csv").write_text("item_id,same_item_id\na0,b0\n")
     with pytest.raises(GraphRecError, match=r"said\.csv has no column verdict"):
         read_verdicts(tmp_path / "said.csv", shelf)
+
+
+def test_verdicts_that_were_not_asked_for_or_not_obeyed_stay_in_the_file(planted, tmp_path):
+    dataset, _ = planted
+    matches = match_sites(dataset)
+    pairs = review_table(matches)[["item_id", "same_item_id"]].to_numpy().tolist()
+    stays = [("gone", "b0", "no"), (*pairs[2], "perhaps"), (*pairs[3], "yes"), (*pairs[3], "no")]
+    path = write(tmp_path / "said.csv", [(*pairs[0], "no"), (*pairs[1][::-1], "YES"), (*pairs[4], ""), *stays])
+    for _ in range(2):  # the second time from what the first one wrote
+        matches = match_sites(dataset, verdicts=read_verdicts(path, dataset.catalogue)[0])
+        write_review(matches, path, other_verdicts(path, matches))
+        rows = read(path)
+        assert tuple(rows.columns) == COLUMNS
+        assert list(rows[["item_id", "same_item_id", "verdict"]].itertuples(index=False, name=None))[-4:] == stays
+        assert sorted(rows["verdict"][rows["verdict"] != ""]) == ["no", "no", "no", "perhaps", "yes", "yes"]
 
 
 def test_verdicts_are_never_written_over_unread(tmp_path):
