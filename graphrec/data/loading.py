@@ -81,16 +81,28 @@ def load_dataset(path: Path, root: Path | None = None) -> Dataset:
         },
         same_as=same_as,
         counts={
-            site: _read_counts(root / file, site, catalogue, collector) for site, file in description.counts.items()
+            site: _read_counts(root / file, site, catalogue, train, collector)
+            for site, file in description.counts.items()
         },
         description=description,
     )
     return replace(dataset, set_aside=collector.finish()).for_site(description.target_site)
 
 
-def _read_counts(path: Path, site: str, catalogue: Catalogue, collector: SetAsideCollector) -> CooccurrenceCounts:
+def _read_counts(
+    path: Path, site: str, catalogue: Catalogue, train: Events, collector: SetAsideCollector
+) -> CooccurrenceCounts:
     """By the catalogue's indices; items that it does not have are left out, and said so."""
+    if site not in catalogue.site:
+        have = ", ".join(dict.fromkeys(one for one in catalogue.site.tolist() if one)) or "no site is named"
+        raise GraphRecError(f"counts: no items are of site {site!r} (they have: {have}).")
+    if (catalogue.site[train.item_index_E] == site).any():
+        raise GraphRecError(
+            f"counts: the interactions hold a log of site {site!r} too, so its people would count twice; leave one out."
+        )
     of_site = read_counts(path)
+    if of_site.site not in ("", site):  # a dataset of one site need not name it
+        raise GraphRecError(f"counts: {path} holds those of site {of_site.site!r}, not of {site!r}.")
     is_known_N = catalogue.id_index.get_indexer(pd.Index(of_site.item_ids, dtype=object)) >= 0
     if not is_known_N.any():
         raise GraphRecError(f"{path}: no items file has any of its items (the first is {of_site.item_ids[0]!r}).")
