@@ -206,9 +206,7 @@ class DatasetDescription(Section):
                 f"sites stand in place of {', '.join(sorted(beside))}; say those in each site's description"
             )
         if self.target_site in self.counts:
-            raise ValueError(
-                f"counts: {self.target_site!r} is the target_site; they are for other sites, without a log"
-            )
+            raise ValueError(f"counts: {self.target_site!r} is the target_site; they are for other sites")
         for name in self.splits:
             if name not in ("train", "valid", "test"):
                 raise ValueError(f"unknown split {name!r}: expected train, valid or test")
