@@ -43,6 +43,8 @@ def forget_user(
             f"Forgotten in {run}: {people}, {done.events:,} events, {done.held_out_pairs:,} held-out pairs, "
             f"{done.rows_set_aside:,} rows set aside. Made anew: graph, user and item vectors, popularity, index."
         ]
+        if not done.people:
+            lines = [f"Nobody of them is in the run at {run}."]
         lines += [f"Export made anew: {path}" for path in done.exports]
         lines += [f"Removed, because somebody had put it into the run's folder: {name}" for name in done.removed]
         if done.in_weights:

@@ -1,6 +1,6 @@
 """Forgetting people in everything that lies on the disk of a run: its folder, its checkpoint, its exports."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, cast, get_args
@@ -8,15 +8,15 @@ from typing import Any, cast, get_args
 from graphrec.artifact import MANIFEST, Manifest, checkpoint_path, clean_up, read_manifest
 from graphrec.data.privacy.lookup import ids_known
 from graphrec.data.privacy.settings import KeySource
+from graphrec.data.without_users import named_rows
 from graphrec.device import Device
 from graphrec.errors import GraphRecError
 from graphrec.export.embeddings import Format, export_embeddings
 from graphrec.forgetting.traces import Trace, find_traces
+from graphrec.forgetting.waiting_exports import EXPORT, bring_back, exports_in, version_of, waiting
 from graphrec.models.checkpoint import remove_checkpoint
 from graphrec.progress import Progress, Say, silent, unsaid
 from graphrec.recommender import Recommender
-
-_EXPORT = "export"
 
 
 @dataclass(frozen=True)
@@ -53,19 +53,24 @@ def forget_in_folder(
     `key` is that of the run's pseudonyms, where the ids are those of the files that it was read from.
 
     Exports inside the run folder are found, others have to be named; all are made anew from what the run is without
-    them. Everything is written whole or not at all, and the run last: killed before, the same call does the rest. At
-    the end everything is searched for what is left of them (see `traces.find_traces`).
+    them. Everything is written whole or not at all. Killed at any time, the same call does the rest: exports outside
+    are made before the run is saved, those inside wait beside it. At the end everything is searched for what is left of
+    the people (see `traces.find_traces`). That is all there is to do where people left this run before and nobody of
+    these is in it: then `people` is 0, and only exports of this run that still hold somebody are made anew.
 
-    Raises GraphRecError where somebody is in none of these places, an export is of another model, too little would be
-    left, or a trace is: then it names the file.
+    Raises GraphRecError where somebody was never in the run as far as can be told (from pseudonyms under a key nothing
+    can), an export is of another model, too little would be left, or a trace is: then it names the file.
     """
     run = Path(run).resolve()
     clean_up(run)  # an earlier call may have been killed before it could
     model = Recommender.load(run, device)
-    inside = _exports_inside(run)
+    bring_back(run, model.version)
+    inside = exports_in(run)
     formats = {Path(path).resolve(): _format_of(Path(path)) for path in (*exports, *inside)}
     before, old_version = model.train_, model.version
     pairs_before = _num_held_out(model)
+    if _left_before(model, user_ids, key):
+        return _look_again(run, user_ids, formats, inside, model, progress)
     known_ids = ids_known(before, user_ids, key)
     say(f"Fitting {run.name} again without them; the weights stay.")
     model.forget_users(known_ids)
@@ -74,11 +79,10 @@ def forget_in_folder(
     added = _added_files(run, inside)
     outside = [path for path in formats if path not in inside]
     remove_checkpoint(checkpoint_path(run))  # what it would go on to was learned from them
-    for path in outside:
-        _export(model, formats[path], path)
+    for path in formats:
+        _export(model, formats[path], waiting(run, path) if path in inside else path)
     model.save(run)
-    for path in inside:
-        _export(model, formats[path], path)
+    bring_back(run, model.version)
     clean_up(run)
     _require_no_trace(run, list(dict.fromkeys([*known_ids, *user_ids])), outside, model, progress)
     return Forgotten(
@@ -90,6 +94,34 @@ def forget_in_folder(
         removed=tuple(added),
         in_weights=model.forgotten_,
     )
+
+
+def _left_before(model: Recommender, user_ids: Sequence[str], key: KeySource | None) -> bool:
+    """Whether nobody of these is in a run that people left before, told by the names that it has for people."""
+    pseudonyms = model.train_.description.privacy.pseudonyms
+    if not model.forgotten_ or key is not None:
+        return False
+    if pseudonyms is not None and not all(one.startswith(f"u{pseudonyms.version}_") for one in user_ids):
+        return False
+    return not (model.train_.user_id_index.isin(list(user_ids)).any() or named_rows(model.train_, user_ids).any())
+
+
+def _look_again(
+    run: Path,
+    user_ids: Sequence[str],
+    formats: Mapping[Path, Format],
+    inside: Sequence[Path],
+    model: Recommender,
+    progress: Progress,
+) -> Forgotten:
+    """What a call that was cut short may have left to do."""
+    remove_checkpoint(checkpoint_path(run))
+    own = [path for path in formats if version_of(path) == model.version]
+    stale = tuple(path for path in own if _traces(path, user_ids, model, progress))
+    for path in stale:
+        _export(model, formats[path], path)
+    _require_no_trace(run, user_ids, [path for path in formats if path not in inside], model, progress)
+    return Forgotten(0, 0, 0, 0, exports=stale, removed=(), in_weights=model.forgotten_)
 
 
 def traces_in_run(run: Path, user_ids: Sequence[str], progress: Progress = silent) -> list[Trace]:
@@ -140,30 +172,17 @@ def _num_held_out(model: Recommender) -> int:
     return sum(len(truth.user_index_P) for truth in model.held_out_.values())
 
 
-def _exports_inside(run: Path) -> list[Path]:
-    manifests = [path for path in run.rglob(MANIFEST) if path.parent != run]
-    return sorted(path.parent for path in manifests if _kind(path.parent) == _EXPORT)
-
-
-def _kind(folder: Path) -> str | None:
-    try:
-        return Manifest.model_validate_json((folder / MANIFEST).read_text(encoding="utf-8")).kind
-    except (OSError, ValueError):
-        return None
-
-
 def _format_of(export: Path) -> Format:
     if not export.is_dir():
         raise GraphRecError(f"There is no export at {export}: name the folder that `graphrec export --out` wrote.")
-    to = read_manifest(export, verify=False, kind=_EXPORT).about.get("format")
+    to = read_manifest(export, verify=False, kind=EXPORT).about.get("format")
     if to not in get_args(Format):
         raise GraphRecError(f"{export} has the format {to!r}, which this graphrec does not write: delete the export.")
     return cast(Format, to)
 
 
 def _check_version(export: Path, versions: set[str]) -> None:
-    version = read_manifest(export, verify=False, kind=_EXPORT).about.get("model_version")
-    if version not in versions:
+    if version_of(export) not in versions:
         raise GraphRecError(
             f"{export} was made from another model than this run is: delete it, and export again. Nothing was changed."
         )

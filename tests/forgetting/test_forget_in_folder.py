@@ -141,8 +141,7 @@ def test_what_killed_writers_left_goes_too_even_where_nobody_is_left_to_forget(r
     shutil.copytree(old, run_copy.parent / ".latest.writing-1234")
     old.rename(run_copy.parent / ".latest.previous")
     assert len(traces_in_run(run_copy, [busy])) == 2
-    with pytest.raises(GraphRecError, match="Unknown user"):
-        forget_in_folder(run_copy, [busy], device="cpu")
+    assert forget_in_folder(run_copy, [busy], device="cpu").people == 0
     assert beside(run_copy) == ["latest"]
     assert traces_in_run(run_copy, [busy]) == []
 
@@ -158,6 +157,40 @@ def test_interrupted_before_the_run_is_written_the_same_call_does_the_rest(run_c
     done = forget_in_folder(run_copy, [busy], [tmp_path / "out"], device="cpu")
     assert done.people == 1
     assert traces_in_run(run_copy, [busy]) == []
+
+
+def test_killed_when_the_run_was_saved_the_same_call_brings_its_exports_back(run_copy, busy, monkeypatch):
+    export_run(Recommender.load(run_copy, "cpu"), "npy", run_copy / "for" / "the shop")
+    with monkeypatch.context() as patch:
+        real = Recommender.save
+
+        def save_and_die(*given: object):
+            real(*given)
+            raise KeyboardInterrupt
+
+        patch.setattr(Recommender, "save", save_and_die)
+        with pytest.raises(KeyboardInterrupt):
+            forget_in_folder(run_copy, [busy], device="cpu")
+    assert not (run_copy / "for").exists()
+    assert forget_in_folder(run_copy, [busy], device="cpu").people == 0
+    model = Recommender.load(run_copy, "cpu")
+    assert read_manifest(run_copy / "for" / "the shop", kind="export").about["model_version"] == model.version
+    assert busy not in pd.read_csv(run_copy / "for" / "the shop" / "user_ids.csv")["id"].tolist()
+    assert beside(run_copy) == ["latest"]
+
+
+def test_a_second_call_says_that_nobody_is_there_and_names_what_holds_them(
+    run_copy, busy, graphrec, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    export_run(Recommender.load(run_copy, "cpu"), "npy", tmp_path / "unnamed")
+    forget_in_folder(run_copy, [busy], device="cpu")
+    code, out, err = graphrec("forget-user", busy)
+    assert code == 0, err
+    assert "Nobody of them is in the run at runs/latest." in out
+    code, _, err = graphrec("forget-user", busy, "--export", "unnamed")
+    assert code == 1
+    assert "unnamed/user_ids.csv: delete what is named there" in " ".join(err.split())
 
 
 def test_a_trace_that_is_left_fails_loudly_by_the_name_of_its_file(run_copy, busy, monkeypatch):
