@@ -15,6 +15,7 @@ from graphrec.data.columns import require_columns, resolve_columns
 from graphrec.data.description import ITEM_COLUMNS, ITEM_ID, ItemsDescription
 from graphrec.data.item_rows import ItemRows
 from graphrec.data.normalise.apply import normalised
+from graphrec.data.privacy.item_logs import ItemLogs
 from graphrec.data.product_keys import read_keys
 from graphrec.data.same_as_description import KEY_COLUMNS
 from graphrec.data.set_aside import SetAsideCollector, Sieve, require_rows
@@ -23,27 +24,31 @@ from graphrec.data.tables.table import Table, factorize, to_objects
 from graphrec.data.values import holds_nul, is_empty, read_ids, without_zeros
 
 _HAS_LINE_BREAK = "the id holds a line break (is a quotation mark not closed?)"
+_UNPROTECTED = ItemLogs()
 HOLDS_NUL = "the id holds a NUL byte (was the file cut off while it was written?)"
 
 
-def read_catalogue(root: Path, descriptions: Sequence[ItemsDescription], collector: SetAsideCollector) -> Catalogue:
+def read_catalogue(
+    root: Path, descriptions: Sequence[ItemsDescription], collector: SetAsideCollector, logs: ItemLogs = _UNPROTECTED
+) -> Catalogue:
     """The catalogue of `read_items`, for those who need not know where each item stood."""
-    return read_items(root, descriptions, collector)[0]
+    return read_items(root, descriptions, collector, logs)[0]
 
 
 def read_items(
-    root: Path, descriptions: Sequence[ItemsDescription], collector: SetAsideCollector
+    root: Path, descriptions: Sequence[ItemsDescription], collector: SetAsideCollector, logs: ItemLogs = _UNPROTECTED
 ) -> tuple[Catalogue, ItemRows]:
     """All item files, one after the other; each description names its `file`. Second: where each item stood.
 
     Rows without an id, and all but the first row of an item, are set aside. A wrong number or an image path that leaves
     the root is reported and counts as missing; its item stays. Raises GraphRecError where a file or a named column is
-    missing, or no row of a file can be used.
+    missing, or no row of a file can be used. `logs` says whose rows of a log may name an item.
     """
     tables, ids, names = [], [], []
     for description in descriptions:
         table = read_table(root, description.file or "", collector, description.layout, description)
         require_rows(table, collector)
+        table = logs.rows(table, collector) if description.layout == "log" else table
         separators = description.multi_valued
         table = normalised(table, description, description.columns, separators, "items", collector)
         columns = _columns(table, description, collector)

@@ -13,13 +13,14 @@ from graphrec.data.catalogue import Catalogue
 from graphrec.data.cooccurrence import CooccurrenceCounts
 from graphrec.data.counts_file import read_counts
 from graphrec.data.dataset import Dataset, Truth
-from graphrec.data.description import DatasetDescription, SplitFile
+from graphrec.data.description import DatasetDescription, InteractionsDescription, SplitFile
 from graphrec.data.events import Events, concat_events, item_index_of, read_events, without_duplicates
 from graphrec.data.finding import Sources, find_sources
 from graphrec.data.interactions import Interactions
 from graphrec.data.items import read_catalogue, read_items
 from graphrec.data.locating import locate
 from graphrec.data.own_vectors import read_own_vectors
+from graphrec.data.privacy.item_logs import ItemLogs
 from graphrec.data.privacy.protection import Protection
 from graphrec.data.same_as_reading import read_same_as
 from graphrec.data.set_aside import SetAsideCollector, Sieve, require_rows
@@ -44,7 +45,9 @@ def load_dataset(path: Path, root: Path | None = None) -> Dataset:
     collector = SetAsideCollector()
     _warn_of_near_misses(description, collector)
     _note_format(description, collector)
-    catalogue, item_rows = read_items(root, sources.items, collector)
+    held_out_files = [_as_held_out(sources, split) for split in sources.held_out.values()]
+    logs = ItemLogs.protect(description, sources.items, (*sources.interactions, *held_out_files), collector)
+    catalogue, item_rows = read_items(root, sources.items, collector, logs)
     same_as = read_same_as(root, description.same_as, catalogue, item_rows, collector)
     train = concat_events(
         [
@@ -116,7 +119,9 @@ def load_catalogue(path: Path, root: Path | None, collector: SetAsideCollector) 
     """Only the items of a dataset folder or dataset.yaml, such as new arrivals; its interactions need not exist."""
     description, root, _ = locate(path, root)
     sources = find_sources(root, description.model_copy(update={"interactions": (), "splits": {}}))
-    return read_catalogue(root, sources.items, collector)
+    own = [source for source in description.interaction_files if source.file is not None and source.consent is not None]
+    logs = ItemLogs.protect(description, sources.items, own, collector)
+    return read_catalogue(root, sources.items, collector, logs)
 
 
 def _note_format(description: DatasetDescription, collector: SetAsideCollector) -> None:
@@ -147,9 +152,13 @@ def _read_held_out(
     catalogue: Catalogue,
     collector: SetAsideCollector,
 ) -> Events:
-    source = sources.held_out_columns.model_copy(update={"file": split.file})
+    source = _as_held_out(sources, split)
     protection = Protection.of(description, source)
     return read_events(root, source, catalogue, collector, is_held_out=True, protection=protection)
+
+
+def _as_held_out(sources: Sources, split: SplitFile) -> InteractionsDescription:
+    return sources.held_out_columns.model_copy(update={"file": split.file})
 
 
 def _factorize_together(columns: Sequence[pa.Array]) -> tuple[list[np.ndarray], np.ndarray]:

@@ -1,5 +1,6 @@
 """Collecting the rows that cannot be used while files are read, and writing them out for a person to put right."""
 
+import posixpath
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -32,7 +33,7 @@ class SetAsideCollector:
 
     def keep_no_values_of(self, file: str) -> None:
         """Rows of this file are reported by their number from now on, without what stands in them."""
-        self._without_values.add(file)
+        self._without_values.add(posixpath.normpath(file))
 
     def __len__(self) -> int:
         return sum(len(frame) for frame in self._rows)
@@ -42,7 +43,7 @@ class SetAsideCollector:
     ) -> None:
         """Report rows of `file` (counted from 1) whose `column` holds `value`."""
         if len(row):
-            value = [NOT_KEPT] * len(row) if file in self._without_values else value
+            value = [NOT_KEPT] * len(row) if posixpath.normpath(file) in self._without_values else value
             self._rows.append(
                 pd.DataFrame({"file": file, "row": row, "column": column, "value": value, "reason": reason})
             )
@@ -81,7 +82,10 @@ class SetAsideCollector:
         return f"{reason} ({count} rows; row {first['row']}, column {first['column'] or '-'}: {first['value']!r})"
 
     def finish(self) -> SetAside:
-        """Everything collected, rows in the order of reading: by file, then by row."""
+        """Everything collected, rows in the order of reading: by file, then by row.
+
+        What was reported twice, of a file that is read twice, stands there once.
+        """
         told: dict[str, Any] = {
             "left_out": dict(self._left_out),
             "notes": tuple(self._notes),
@@ -90,6 +94,8 @@ class SetAsideCollector:
         if not self._rows:
             return SetAside(**told)
         rows = pd.concat(self._rows, ignore_index=True)[_COLUMNS]
+        is_again = rows.assign(file=rows["file"].map(posixpath.normpath)).duplicated()
+        rows = rows[~is_again].reset_index(drop=True)
         file_order = pd.factorize(rows["file"])[0]
         rows = rows.iloc[np.lexsort((rows["row"], file_order))].reset_index(drop=True)
         return SetAside(rows=rows, **told)

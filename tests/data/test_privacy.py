@@ -4,11 +4,14 @@ import base64
 import hashlib
 import hmac
 import secrets
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from typer import BadParameter
 
+from graphrec.cli.options import chosen_key
 from graphrec.data.dataset import Dataset
 from graphrec.data.fingerprint import fingerprint
 from graphrec.data.privacy.consent import NO_CONSENT
@@ -208,6 +211,25 @@ def test_rows_set_aside_hold_no_raw_id_whatever_is_wrong_with_them(tmp_path):
     assert ids_of(dataset) == {twin("anna")}
 
 
+AS_ITEMS = "items: {file: interactions.csv, layout: log}\ninteractions: {file: ./interactions.csv}\n"
+
+
+def test_a_log_that_is_the_catalogue_too_tells_no_raw_id_and_each_bad_row_once(tmp_path):
+    log = "user_id,item_id\nanna,i1\nsecret-1,i1,more\nsecret-2,\nbert,i2\n"
+    dataset = Dataset.load(folder(tmp_path, log, pseudonymous(more=AS_ITEMS)))
+    assert dataset.catalogue.item_ids.tolist() == ["i1", "i2"]
+    assert "secret" not in dataset.set_aside.rows.to_csv() + str(dataset.set_aside)
+    assert dataset.set_aside.rows["row"].tolist() == [2, 3]
+
+
+def test_a_log_that_is_the_catalogue_too_lists_nothing_of_those_who_said_no(tmp_path):
+    log = "user_id,item_id,agreed\nanna,i1,yes\nbert,rare,no\ncora,i2,1\n"
+    dataset = Dataset.load(folder(tmp_path, log, CONSENT + AS_ITEMS))
+    assert dataset.catalogue.item_ids.tolist() == ["i1", "i2"]
+    assert dataset.set_aside.left_out == {NO_CONSENT: 1}
+    assert dataset.set_aside.rows.empty
+
+
 def test_a_file_of_unusable_rows_is_refused_without_a_raw_id(tmp_path):
     with pytest.raises(GraphRecError, match="unknown item") as error:
         Dataset.load(folder(tmp_path, "user_id,item_id\ni1,secret-1\n", pseudonymous()))
@@ -242,6 +264,18 @@ def test_a_key_written_into_the_description_is_refused_and_not_repeated(tmp_path
     with pytest.raises(GraphRecError, match="expected scope, and key_env or key_file") as error:
         Dataset.load(folder(tmp_path, "", f"privacy: {{pseudonyms: {value}}}\n"))
     assert value not in str(error.value)
+
+
+def test_a_key_that_begins_as_a_path_does_is_not_repeated_either(tmp_path):
+    value = "/9j4AAQSkZJRgABAQAAAQABAAD2wBDAAgGBgcGBQgH+zU="
+    yaml = f"privacy: {{pseudonyms: {{scope: shop, key_file: {value}}}}}\n"
+    with pytest.raises(GraphRecError, match="looks like a key, so it is not repeated") as error:
+        Dataset.load(folder(tmp_path, "user_id,item_id\nanna,i1\n", yaml))
+    assert value not in str(error.value)
+    for given in (value, value[1:]):
+        with pytest.raises((GraphRecError, BadParameter)) as error:
+            SecretKey.read(chosen_key(None, Path(given)))
+        assert value[1:] not in str(error.value)
 
 
 def test_a_variable_may_have_a_long_name(monkeypatch):
