@@ -60,6 +60,7 @@ def evaluate(
     """Put the graph beside content and simpler arms on held-out items, and say whether it helped."""
     from graphrec.cli.eval_tables import print_comparison
     from graphrec.comparison.question import DEFAULT_ARMS, arm_names, by_names, cut_offs, metric_names
+    from graphrec.leaks.check import skipped_checks
     from graphrec.recommender import Recommender
     from graphrec.workflow import evaluate_run
 
@@ -72,6 +73,9 @@ def evaluate(
     ks = cut_offs(k)
     model = Recommender.load(run)
     warn_of_forgotten(model.forgotten_)
+    if skipped := skipped_checks(model):
+        names = ", ".join(skipped)
+        screen.print(f"! Not checked, for it was fitted before somebody was forgotten: {names}", style="yellow")
     comparison, set_aside = evaluate_run(
         model, pool, ks, split, truth, candidates, asked_arms, progress,
         metrics=per_user, reference=reference, by=asked_by, memory_mb=memory,
