@@ -19,7 +19,7 @@ import pytest
 from PIL import Image, ImageFile
 
 from graphrec import cli
-from graphrec.artifact import MANIFEST
+from graphrec.artifact import FORMAT_VERSION, MANIFEST
 from graphrec.config import GraphRecConfig
 from graphrec.data.catalogue import Attributes, Catalogue
 from graphrec.data.dataset import Dataset
@@ -373,15 +373,16 @@ def test_a_filter_that_matches_nothing(graphrec, failure, saved_run, somebody, c
 @pytest.mark.parametrize("command", [["recall", "--user", "u"], ["eval"], ["export", "--out", "vectors"]])
 def test_a_run_made_by_a_newer_version(failure, run_copy, command):
     manifest = run_copy / MANIFEST
-    manifest.write_text(manifest.read_text().replace('"format_version": 3', '"format_version": 7'))
+    manifest.write_text(manifest.read_text().replace(f'"format_version": {FORMAT_VERSION}', '"format_version": 77'))
     line = failure(*command, "--run", run_copy)
-    assert line == f"{run_copy / MANIFEST} has format version 7, this graphrec reads up to 3: upgrade graphrec."
+    reads = f"this graphrec reads up to {FORMAT_VERSION}: upgrade graphrec."
+    assert line == f"{run_copy / MANIFEST} has format version 77, {reads}"
 
 
 def test_a_newer_run_is_not_replaced_either(failure, run_copy, small_store):
     manifest = run_copy / MANIFEST
-    manifest.write_text(manifest.read_text().replace('"format_version": 3', '"format_version": 7'))
-    assert "format version 7" in failure("train", small_store, "--no-cache", "--out", run_copy)
+    manifest.write_text(manifest.read_text().replace(f'"format_version": {FORMAT_VERSION}', '"format_version": 77'))
+    assert "format version 77" in failure("train", small_store, "--no-cache", "--out", run_copy)
 
 
 def test_ratings_that_nobody_said_how_to_read(check, graphrec, small_store):
