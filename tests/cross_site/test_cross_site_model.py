@@ -92,7 +92,7 @@ def learned_and_popularity(model):
 
 
 def test_the_head_of_features_alone_is_the_one_there_would_be_without_other_sites(assembled, cross_model):
-    """Given where the graph puts the warm items: learned part and popularity, but for the rounding of wider products."""
+    """Given where the graph puts the warm items: learned part and popularity, up to rounding of wider products."""
     both, alone = assembled(), assembled(elsewhere=False)
     np.testing.assert_allclose(both.content_ID, cross_model.model_.content_ID, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(learned_and_popularity(both), learned_and_popularity(alone), rtol=1e-4, atol=1e-5)
