@@ -73,7 +73,7 @@ class Recommender:
         `say` gets a line where training resumes.
         """
         train = train.with_borrowed_log()
-        is_warm_I = SiteView.of(train).degree_I > 0
+        is_warm_I = train.own_interactions.item_degree() > 0
         device = resolve_device(self.device)
         cache = None if self.cache is None else Path(self.cache)
         features = extract_features(train, is_warm_I, self.config.features, progress, device, cache)

@@ -12,7 +12,6 @@ import numpy as np
 from graphrec.data.without_users import named_rows, truths_without_users, without_users
 from graphrec.errors import GraphRecError
 from graphrec.features.gate import item_blocks
-from graphrec.graph.site_view import SiteView
 from graphrec.models.refit import refit
 from graphrec.retrieval.item_index import ItemIndex
 from graphrec.run_folder import Run
@@ -28,9 +27,9 @@ def run_without_users(run: Run, user_ids: Sequence[str]) -> Run:
         if one not in run.train.user_id_index and not named_rows(run.train, [one]).any():
             raise GraphRecError(f"Unknown user {one!r}: not in the run. Nothing was changed.")
     train = without_users(run.train, user_ids)
-    view = SiteView.of(train)
-    degree_I = view.degree_I
-    if np.count_nonzero(degree_I) < _FEWEST or np.count_nonzero(view.own.user_degree() > 1) < _FEWEST:
+    own = train.own_interactions
+    degree_I = own.item_degree()
+    if np.count_nonzero(degree_I) < _FEWEST or np.count_nonzero(own.user_degree() > 1) < _FEWEST:
         raise GraphRecError("Too little would be left to recommend from: delete the run, and train on other data.")
     blocks = item_blocks(run.features, degree_I > 0)
     model = refit(run.model, train, blocks, run.config.model, run.config.seed)

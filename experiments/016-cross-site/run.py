@@ -16,7 +16,7 @@ import numpy as np
 
 from graphrec import Dataset, GraphRecConfig
 from graphrec.baselines.arm import TrainingInput
-from graphrec.baselines.content import Content
+from graphrec.baselines.content_cross_site import ContentCrossSite
 from graphrec.data.catalogue import Attributes
 from graphrec.data.cooccurrence import CooccurrenceCounts
 from graphrec.data.dataset import Split
@@ -26,7 +26,6 @@ from graphrec.features.extract import extract_features
 from graphrec.features.gate import item_blocks
 from graphrec.graph.site_view import SiteView
 from graphrec.models.graph_model import fit_graph_model
-from graphrec.models.other_sites import with_other_sites
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
@@ -69,18 +68,12 @@ def graph(change: Callable[[Dataset], Dataset]) -> Callable[[Split, Pool, int], 
     return fitted
 
 
-def content(change: Callable[[Dataset], Dataset]) -> Callable[[Split, Pool, int], tuple[Rank, dict[str, Any]]]:
+def content(split: Split, pool: Pool, seed: int) -> tuple[Rank, dict[str, Any]]:
     """The content arm on the same blocks, other sites' among them: no graph anywhere."""
-
-    def fitted(split: Split, pool: Pool, seed: int) -> tuple[Rank, dict[str, Any]]:
-        train, config = change(split.train), GraphRecConfig(seed=seed)
-        view, blocks = inputs(train, config)
-        wide = with_other_sites(blocks, view, config.model.site_dim, seed)
-        arm = Content().fit(TrainingInput(train, wide, config.model.tuning, seed), told)
-        rank = lambda popularity: arm.rank(pool.users, pool.items, pool.seen[pool.users], K, popularity)  # noqa: E731
-        return rank, {}
-
-    return fitted
+    config = GraphRecConfig(seed=seed)
+    _, blocks = inputs(split.train, config)
+    arm = ContentCrossSite().fit(TrainingInput(split.train, blocks, config.model.tuning, seed), told)
+    return lambda popularity: arm.rank(pool.users, pool.items, pool.seen[pool.users], K, popularity), {}
 
 
 def elsewhere_alone(split: Split, pool: Pool, seed: int) -> tuple[Rank, dict[str, Any]]:
@@ -156,7 +149,7 @@ ROWS = {
     "+ their interactions": Row(
         "graph, with their log: the default where sites are linked", graph(lambda train: train)
     ),
-    "content + their interactions": Row("content arm with the same blocks", content(lambda train: train)),
+    "content + their interactions": Row("content arm with the same blocks", content),
 }
 PAIRS = (
     ("+ their interactions", "own site"),
@@ -224,9 +217,9 @@ def cold_valid(metrics: dict[str, Any]) -> list[dict[str, Any]]:
     return [row for row in metrics["rows"].values() if row["world"] == "cold_valid"]
 
 
-def arms_table(rows: list[dict[str, Any]]) -> str:
+def arms_table(rows: list[dict[str, Any]], times: str = "seeds") -> str:
     lines = [
-        "| what is known from elsewhere | seeds | Recall@20 | NDCG@20 | Recall@20, pop. off | NDCG@20, pop. off |",
+        f"| what is known from elsewhere | {times} | Recall@20 | NDCG@20 | Recall@20, pop. off | NDCG@20, pop. off |",
         "|---|---|---|---|---|---|",
     ]
     for name in ROWS:
@@ -268,18 +261,7 @@ def masked_table(metrics: dict[str, Any]) -> str:
     rows = [row for row in metrics["rows"].values() if row["world"] != "cold_valid"]
     if not rows:
         return ""
-    lines = [
-        "Items masked inside the training data, where the recipe was chosen:",
-        "",
-        "| what is known from elsewhere | draws | Recall@20 | NDCG@20 | Recall@20, pop. off | NDCG@20, pop. off |",
-        "|---|---|---|---|---|---|",
-    ]
-    for name in ROWS:
-        of = [row for row in rows if row["row"] == name]
-        if of:
-            cells = [spread([row[metric] for row in of]) for metric in METRICS]
-            lines.append(f"| {name} | {len(of)} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+    return f"Items masked inside the training data, where the recipe was chosen:\n\n{arms_table(rows, 'draws')}"
 
 
 def spread(values: list[float]) -> str:

@@ -18,7 +18,6 @@ from graphrec.evaluation.protocol import PoolName
 from graphrec.evaluation.strata import Group, item_degree_groups, modality_groups, user_degree_groups
 from graphrec.features.extract import ATTRIBUTE_PREFIX, ATTRIBUTES, ItemFeatures, extract_features
 from graphrec.features.gate import item_blocks
-from graphrec.graph.site_view import SiteView
 from graphrec.leaks.check import check_leaks, require_no_leak
 from graphrec.leaks.evidence import Evidence
 from graphrec.progress import Progress, silent
@@ -114,7 +113,7 @@ def merge_seeds(comparisons: Sequence[Comparison]) -> Comparison:
 
 def _inputs_alone(split: Split, config: GraphRecConfig, progress: Progress) -> tuple[TrainingInput, ItemFeatures]:
     """What the arms are fitted from where no recommender is trained."""
-    is_warm_I = SiteView.of(split.train).degree_I > 0
+    is_warm_I = split.train.own_interactions.item_degree() > 0
     features = extract_features(split.train, is_warm_I, config.features, progress, resolve_device("auto"))
     blocks = item_blocks(features, is_warm_I)
     return TrainingInput(split.train, blocks, config.model.tuning, config.seed), features

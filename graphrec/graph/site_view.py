@@ -43,7 +43,9 @@ class SiteView:
             return cls(np.arange(inter.num_items), inter, inter, {}, {})
         node_I = product_nodes(train.same_as, train.is_served_I)
         everywhere = replace(inter, item_index_E=node_I[inter.item_index_E])
-        return cls(node_I, train.own_interactions, everywhere, _elsewhere(train), _counted(train))
+        to_served = _to_served(train, node_I)
+        elsewhere, counted = _elsewhere(train, to_served), _counted(train, to_served)
+        return cls(node_I, train.own_interactions, everywhere, elsewhere, counted)
 
     @property
     def has_elsewhere(self) -> bool:
@@ -85,10 +87,9 @@ class SiteView:
         return at_nodes(known_UI, self.node_I)
 
 
-def _elsewhere(train: Dataset) -> dict[str, sp.csr_matrix]:
+def _elsewhere(train: Dataset, to_served: sp.csr_matrix) -> dict[str, sp.csr_matrix]:
     inter, is_served_I = train.interactions, train.is_served_I
     linked = {}
-    to_served = _to_served(train)
     for site in dict.fromkeys(train.catalogue.site[~is_served_I].tolist()):
         is_there_I = (train.catalogue.site == site).astype(bool)
         there = inter.take(is_there_I[inter.item_index_E]).user_item_matrix()
@@ -101,13 +102,12 @@ def _elsewhere(train: Dataset) -> dict[str, sp.csr_matrix]:
     return linked
 
 
-def _counted(train: Dataset) -> dict[str, sp.csr_matrix]:
-    to_served = _to_served(train)
+def _counted(train: Dataset, to_served: sp.csr_matrix) -> dict[str, sp.csr_matrix]:
     moved = {site: sp.csr_matrix(to_served.T @ one.counts_II @ to_served) for site, one in train.counts.items()}
     return {site: counts_II for site, counts_II in moved.items() if counts_II.nnz}
 
 
-def _to_served(train: Dataset) -> sp.csr_matrix:
+def _to_served(train: Dataset, node_I: np.ndarray) -> sp.csr_matrix:
     """Items × items: from an item of another site to those of the target site that are the same product.
 
     Through a third site too, where that makes it a node of the graph: with the smallest of its own links' weights.
@@ -115,7 +115,6 @@ def _to_served(train: Dataset) -> sp.csr_matrix:
     num_items, is_served_I = train.interactions.num_items, train.is_served_I
     links = train.same_as.matrix(num_items)
     direct = sp.csr_matrix(links @ sp.diags_array(is_served_I.astype(np.float32)))
-    node_I = product_nodes(train.same_as, is_served_I)
     has_direct_I = np.diff(direct.indptr) > 0
     chained = np.flatnonzero(is_served_I[node_I] & ~is_served_I & ~has_direct_I)
     weight_N = np.array([links.data[links.indptr[item] : links.indptr[item + 1]].min() for item in chained], np.float32)

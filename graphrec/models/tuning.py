@@ -11,7 +11,6 @@ from graphrec.errors import GraphRecError
 from graphrec.evaluation.metrics import ndcg
 from graphrec.evaluation.protocol import Pool, PoolName, build_pool
 from graphrec.evaluation.ranking import hits, rank_by_vectors
-from graphrec.graph.site_view import SiteView
 
 CUTOFF = 20
 
@@ -59,7 +58,7 @@ class MaskedSplit:
     @cached_property
     def degree_I(self) -> np.ndarray:
         """Of every item, in what is left of the site's log to learn from."""
-        return SiteView.of(self.split.train).degree_I
+        return self.split.train.own_interactions.item_degree()
 
     @cached_property
     def warm_items(self) -> np.ndarray:

@@ -16,7 +16,6 @@ from graphrec.evaluation.ranking import hits, rank_by_vectors
 from graphrec.features.blocks import FeatureBlocks
 from graphrec.features.extract import extract_features
 from graphrec.features.gate import item_blocks
-from graphrec.graph.site_view import SiteView
 from graphrec.models.checkpoint import training_key
 from graphrec.models.graph_model import GraphModel, ModelConfig, fit_graph_model
 from graphrec.models.tuning import CUTOFF, MaskedSplit, TuningConfig
@@ -80,7 +79,7 @@ class MaskedItems:
                 )
             judges[name] = judged
         inner = split.split.train
-        is_warm_I = SiteView.of(inner).degree_I > 0
+        is_warm_I = inner.own_interactions.item_degree() > 0
         features = extract_features(inner, is_warm_I, config.features, progress, device, cache)
         return cls(split, item_blocks(features, is_warm_I, say), judges, config.seed, device)
 
