@@ -47,8 +47,8 @@ class Hnsw:
 class PostgresItems(ItemStore):
     """A table of items in a database with pgvector, and beside it `<table>_users` for stored queries.
 
-    Every call is one transaction: killed, it has done nothing. Where the connection is in a transaction already, it is a
-    part of that one. `hnsw` None: no index is made, and searches scan.
+    Every call is one transaction: killed, it has done nothing. Where the connection is in a transaction already, it is
+    a part of that one. `hnsw` None: no index is made, and searches scan.
     """
 
     def __init__(
@@ -125,14 +125,6 @@ class PostgresItems(ItemStore):
             [np.array(row[2], dtype=np.int64) for row in wanted],
             wanted[0][3],
         )
-
-    def own_vectors(self) -> tuple[np.ndarray, np.ndarray]:
-        """See `ItemStore.own_vectors`."""
-        statement = sql.SQL("SELECT item_id, vector FROM {} WHERE removed_at IS NULL ORDER BY position, stable_id")
-        with self._reading():
-            rows = self._cursor().execute(statement.format(self.names.items)).fetchall()
-        ids = np.array([row[0] for row in rows], dtype=object)
-        return ids, np.stack([_numbers(row[1]) for row in rows]) if rows else np.empty((0, 0), dtype=np.float32)
 
     @contextmanager
     def _reading(self) -> Iterator[None]:

@@ -82,10 +82,6 @@ class ItemStore(ABC):
     def queries(self, user_ids: Sequence[str]) -> Queries:
         """Stored queries. Raises GraphRecError for a user who is not stored."""
 
-    @abstractmethod
-    def own_vectors(self) -> tuple[np.ndarray, np.ndarray]:
-        """Ids and float32 vectors of the items that are not removed, in the order of the model."""
-
     def search(
         self,
         queries: Queries,

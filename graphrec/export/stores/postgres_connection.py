@@ -63,16 +63,22 @@ def refusals() -> Iterator[None]:
     """What the server refuses, as a GraphRecError."""
     try:
         yield
-    except psycopg.errors.InsufficientPrivilege as error:
-        raise GraphRecError(f"PostgreSQL refused: {_primary(error)}. Ask for the right, or name another table.") from None
     except psycopg.OperationalError as error:
         raise GraphRecError(
             f"PostgreSQL gave up ({_primary(error)}): nothing of this call was kept, call again."
         ) from None
-    except psycopg.errors.UndefinedTable as error:
-        raise GraphRecError(f"PostgreSQL refused: {_primary(error)}. Upsert a run first.") from None
-    except psycopg.errors.InvalidSchemaName as error:
-        raise GraphRecError(f"PostgreSQL refused: {_primary(error)}. Create the schema first.") from None
+    except psycopg.ProgrammingError as error:
+        raise GraphRecError(f"PostgreSQL refused: {_primary(error)}. {_what_to_do(error)}") from None
+
+
+def _what_to_do(error: psycopg.ProgrammingError) -> str:
+    if isinstance(error, psycopg.errors.InsufficientPrivilege):
+        return "Ask for the right, or name another table."
+    if isinstance(error, psycopg.errors.UndefinedTable):
+        return "Name a table that is there, or upsert a run first."
+    if isinstance(error, psycopg.errors.InvalidSchemaName):
+        return "Create the schema first."
+    return "Check the names of the table and its columns."
 
 
 def _has_extension(connection: psycopg.Connection[Any]) -> bool:

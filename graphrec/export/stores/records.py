@@ -1,12 +1,13 @@
 """What a vector database keeps of each item of a run."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sized
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from graphrec.data.catalogue import Attributes
 from graphrec.data.stable_ids import stable_ids
@@ -32,7 +33,7 @@ class ItemRecords:
     """Of the vectors: those of different versions are not comparable."""
 
     def __post_init__(self) -> None:
-        columns = [self.title_N, self.site_N, *self.attributes.categorical.values()]
+        columns: list[Sized] = [self.title_N, self.site_N, *self.attributes.categorical.values()]
         columns += [*self.attributes.multi_valued.values(), *self.attributes.numeric.values()]
         if any(len(column) != len(self.embeddings) for column in columns):
             raise ValueError(f"Expected every column to have {len(self.embeddings)} rows, as the vectors have.")
@@ -41,14 +42,16 @@ class ItemRecords:
     def of(cls, model: Recommender, model_version: str | None = None) -> "ItemRecords":
         """The items that a run recommends, as it serves them. `model_version`: default: the run's own."""
         embeddings, catalogue = model.embeddings("item"), model.train_.catalogue
-        row_N = catalogue.id_index.get_indexer(embeddings.ids)
+        row_N = catalogue.id_index.get_indexer(pd.Index(embeddings.ids, dtype=object))
         known = catalogue.known_attributes
         attributes = Attributes(
             categorical={name: values[row_N] for name, values in known.categorical.items()},
             multi_valued={name: [values[row] for row in row_N] for name, values in known.multi_valued.items()},
             numeric={name: values[row_N] for name, values in known.numeric.items()},
         )
-        return cls(embeddings, catalogue.title[row_N], catalogue.site[row_N], attributes, model_version or model.version)
+        return cls(
+            embeddings, catalogue.title[row_N], catalogue.site[row_N], attributes, model_version or model.version
+        )
 
     def __len__(self) -> int:
         return len(self.embeddings)
