@@ -12,7 +12,10 @@ from graphrec.cli.output import answer, print_json, warn_of_forgotten
 
 def export(
     out: Annotated[Path | None, typer.Option(help="Folder for the files.", show_default=False)] = None,
-    to: Annotated[Any, typer.Option(help="parquet, npy or faiss: files. qdrant or postgres: a database.")] = "parquet",
+    to: Annotated[Any, typer.Option(help="parquet, npy, faiss, recbole; or a database: qdrant, postgres.")] = "parquet",
+    index_ids: Annotated[
+        Any, typer.Option(help="What the FAISS index calls an item: row (of item_ids.csv) or stable (its 64-bit id).")
+    ] = "row",
     url: Annotated[str | None, typer.Option(help="Qdrant: the server.", show_default=False)] = None,
     path: Annotated[
         Path | None,
@@ -50,13 +53,21 @@ def export(
         warn_of_forgotten(model.forgotten_)
         export_to_store(model, options, as_json)
         return
-    if to not in ("parquet", "npy", "faiss"):
-        raise typer.BadParameter(f"expected parquet, npy, faiss, qdrant or postgres, got {to!r}", param_hint="--to")
+    if to not in ("parquet", "npy", "faiss", "recbole"):
+        raise typer.BadParameter(
+            f"expected parquet, npy, faiss, recbole, qdrant or postgres, got {to!r}", param_hint="--to"
+        )
+    if index_ids not in ("row", "stable"):
+        raise typer.BadParameter(f"expected row or stable, got {index_ids!r}", param_hint="--index-ids")
+    if index_ids != "row" and to != "faiss":
+        raise typer.BadParameter(
+            "only a FAISS index has ids of its own: use it with --to faiss", param_hint="--index-ids"
+        )
     if out is None:
         raise typer.BadParameter("name a folder for the files", param_hint="--out")
     model = Recommender.load(run)
     warn_of_forgotten(model.forgotten_)
-    manifest = export_run(model, to, out)
+    manifest = export_run(model, to, out, index_ids)
     if as_json:
         print_json(manifest.model_dump(mode="json"))
         return

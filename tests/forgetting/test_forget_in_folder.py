@@ -85,7 +85,7 @@ def test_rows_set_aside_that_name_them_leave(run_copy, busy):
     assert pd.read_csv(run_copy / "set_aside.csv")["value"].tolist() == ["x"]
 
 
-@pytest.mark.parametrize("to", ["parquet", "npy", "faiss"])
+@pytest.mark.parametrize("to", ["parquet", "npy", "faiss", "recbole"])
 def test_exports_are_made_anew_wherever_they_are(run_copy, busy, tmp_path, to):
     for out in (run_copy / "for the shop", tmp_path / "out"):
         export_run(Recommender.load(run_copy, "cpu"), to, out)
