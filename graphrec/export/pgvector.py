@@ -29,16 +29,16 @@ except ModuleNotFoundError as error:
 
 _ROWS = 1_000  # between two steps of the progress bar
 _ITERATIVE = (0, 8)  # pgvector that goes on searching where a filter leaves too few
-_MOST_EFFORT = 1_000
+_MOST_EFFORT = 1_000  # that pgvector takes
 
 
 @dataclass(frozen=True)
 class Hnsw:
     """How the index is built (Malkov & Yashunin 2016); it is made by the first upsert and kept by later ones."""
 
-    m: int = 16
-    """Links of an item: more is larger and finds more."""
-    ef_construction: int = 128
+    m: int = 32
+    """Links of an item: more is larger and finds more. 16, pgvector's own, finds too few where items lie in clusters."""
+    ef_construction: int = 200
     """Candidates looked at when an item is linked: more is slower to build and finds more."""
     memory_mb: int | None = None
     """`maintenance_work_mem` while it is built; None: the server's. A build that does not fit is far slower."""
@@ -181,7 +181,7 @@ class PostgresItems(ItemStore):
         else:
             # pgvector looks at so many items before it filters.
             needed = n + len(request.seen) + len(request.conditions.excluded)
-            effort = min(_MOST_EFFORT, max(needed, request.effort or 0))
+            effort = min(_MOST_EFFORT, max(needed, request.effort))
             settings = {"enable_indexscan": "on", "hnsw.ef_search": str(effort)}
             if self._is_iterative:
                 settings["hnsw.iterative_scan"] = "relaxed_order"
@@ -204,10 +204,10 @@ class PostgresItems(ItemStore):
             for rows in progress(items.batches(_ROWS), "Upserting items", -(-len(items) // _ROWS)):
                 for row in rows:
                     fields = items.fields(row) | {"stable_id": int(items.stable_id_N[row])}
+                    _check_text("Item", fields["item_id"], fields)
                     fields["vector"] = items.embeddings.vectors[row]
                     fields["attributes"] = Jsonb(fields["attributes"])
-                    with _storable("Item", fields["item_id"]):
-                        copy.write_row([fields[name] for name in schema.COLUMNS])
+                    copy.write_row([fields[name] for name in schema.COLUMNS])
 
     def _merge_items(self, replace: bool) -> int:
         """Take the rows that were copied in; returns how many others were deleted."""
@@ -238,8 +238,8 @@ class PostgresItems(ItemStore):
             copy.set_types(schema.USER_TYPES)
             for row in progress(range(len(users)), "Upserting users", len(users)):
                 seen = [int(one) for one in users.seen[row]]
-                with _storable("User", users.user_ids[row]):
-                    copy.write_row([users.user_ids[row], users.vectors_BD[row], seen, users.model_version])
+                _check_text("User", users.user_ids[row], users.user_ids[row])
+                copy.write_row([users.user_ids[row], users.vectors_BD[row], seen, users.model_version])
         columns = sql.SQL(", ").join(map(sql.Identifier, schema.USER_COLUMNS))
         changes = _changes(schema.USER_COLUMNS)
         self.connection.execute(_MERGE_USERS.format(table=self.names.users, columns=columns, changes=changes))
@@ -287,16 +287,21 @@ def _row(of: str, columns: Sequence[str]) -> "sql.Composed":
     return sql.SQL("({})").format(sql.SQL(", ").join(sql.Identifier(of, name) for name in columns))
 
 
-@contextmanager
-def _storable(what: str, id_: str) -> Iterator[None]:
-    """Raises GraphRecError for a text that PostgreSQL cannot hold."""
-    try:
-        yield
-    except (psycopg.DataError, UnicodeEncodeError):
+def _check_text(what: str, id_: str, held: Any) -> None:
+    """Raises GraphRecError where a text of these values is one that PostgreSQL cannot hold."""
+    if _holds_nul(held):
         raise GraphRecError(
-            f"{what} {id_!r}: its id, title or attributes hold a NUL or broken character, which PostgreSQL cannot "
-            "store: take it out."
-        ) from None
+            f"{what} {id_!r}: its id, title, site or attributes hold a NUL character, which PostgreSQL cannot store: "
+            "take it out."
+        )
+
+
+def _holds_nul(held: Any) -> bool:
+    if isinstance(held, str):
+        return "\0" in held
+    if isinstance(held, dict):
+        return any(_holds_nul(one) for pair in held.items() for one in pair)
+    return isinstance(held, list) and any(map(_holds_nul, held))
 
 
 _SEARCH = sql.SQL("""

@@ -40,6 +40,8 @@ except ModuleNotFoundError as error:
     raise GraphRecError("Qdrant needs its client: pip install 'graphrec[qdrant]'.") from None
 
 _POINTS = 256  # of a request
+_HNSW = models.HnswConfigDiff(m=32, ef_construct=200)  # as in `retrieval.item_index` and `export.pgvector`
+_NO_HNSW = models.HnswConfigDiff(m=0)
 _SHOWN = ["item_id", "title", "source", "degree", "position"]
 
 
@@ -81,7 +83,7 @@ class QdrantItems(ItemStore):
         if users is not None and (users.vectors_BD.shape[1], users.model_version) != (dim, version):
             raise ValueError("Expected users of the same model as the items.")
         with refusals():
-            create_collection(self.client, self.collection, dim, None)
+            create_collection(self.client, self.collection, dim, _HNSW)
             create_payload_indexes(self.client, self.collection)
             if not replace:
                 self._refuse_others(version)
@@ -207,8 +209,7 @@ class QdrantItems(ItemStore):
 
     def _upsert_users(self, users: Queries, progress: Progress) -> None:
         # They are read by id and never searched, so no graph is built over them.
-        hnsw = models.HnswConfigDiff(m=0)
-        create_collection(self.client, self.users, users.vectors_BD.shape[1], hnsw)
+        create_collection(self.client, self.users, users.vectors_BD.shape[1], _NO_HNSW)
         keys = stable_ids(users.user_ids)
         starts = range(0, len(users), _POINTS)
         for start in progress(starts, "Upserting users", len(starts)):

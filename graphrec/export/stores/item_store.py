@@ -23,6 +23,8 @@ from graphrec.retrieval.rescoring import product_error
 
 MARGIN = 16
 """Candidates beyond k in the first request."""
+EFFORT = 256
+"""Candidates that HNSW keeps while it searches, where nothing else is asked for."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +48,8 @@ class Request:
     seen: np.ndarray
     """Stable ids that must not be answered, int64."""
     exact: bool
-    effort: int | None
-    """Candidates that HNSW keeps while it searches; None: the database's own setting."""
+    effort: int
+    """Candidates that HNSW keeps while it searches: more is slower and finds more."""
 
 
 class ItemStore(ABC):
@@ -90,13 +92,13 @@ class ItemStore(ABC):
         exclude_seen: bool = True,
         filters: Filters = NO_FILTERS,
         exact: bool = False,
-        effort: int | None = None,
+        effort: int = EFFORT,
     ) -> pd.DataFrame:
         """The k best items for each user, as `Recommender.recommend` answers: the same columns, and the same lists.
 
         The database proposes, the score is computed again from the stored vectors. With `exact` the lists are those of
         a full scan, ties included; otherwise HNSW may miss items. A list is shorter than k only where fewer items are
-        eligible: where HNSW finds too few, it is scanned. `effort`: see `Request`.
+        eligible: where HNSW finds too few, everything is scanned. `effort`: see `Request`.
 
         Raises GraphRecError where the vectors are of another version, a filter cannot be met, or k is below 1.
         """

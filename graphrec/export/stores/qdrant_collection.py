@@ -47,7 +47,7 @@ def is_embedded(client: QdrantClient) -> bool:
     return options.get("path") is not None or options.get("location") == ":memory:"
 
 
-def create_collection(client: QdrantClient, collection: str, dim: int, hnsw: models.HnswConfigDiff | None) -> None:
+def create_collection(client: QdrantClient, collection: str, dim: int, hnsw: models.HnswConfigDiff) -> None:
     """Make it where it is not; raise GraphRecError where what is there does not fit."""
     if not client.collection_exists(collection):
         params = models.VectorParams(size=dim, distance=models.Distance.DOT)
