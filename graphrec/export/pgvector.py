@@ -37,7 +37,7 @@ class Hnsw:
     """How the index is built (Malkov & Yashunin 2016); it is made by the first upsert and kept by later ones."""
 
     m: int = 32
-    """Links of an item: more is larger and finds more. 16, pgvector's own, finds too few where items lie in clusters."""
+    """Links of an item: more is larger and finds more. pgvector's own 16 finds too few where items lie in clusters."""
     ef_construction: int = 200
     """Candidates looked at when an item is linked: more is slower to build and finds more."""
     memory_mb: int | None = None
@@ -57,6 +57,7 @@ class PostgresItems(ItemStore):
         self.connection = connection
         self.names = schema.Names.of(table)
         self.hnsw = hnsw
+        self._can_read = False  # of this connection: whether it knows the type of vectors
 
     @classmethod
     @contextmanager
@@ -129,12 +130,12 @@ class PostgresItems(ItemStore):
     @contextmanager
     def _reading(self) -> Iterator[None]:
         with refusals(), self.connection.transaction():
-            prepare(self.connection, create=False)
+            if not self._can_read:
+                prepare(self.connection, create=False)
+                self._can_read = True
             yield
 
     def _check_version(self, model_version: str) -> None:
-        if not schema.exists(self.connection, self.names.items):
-            raise GraphRecError(f"There is no table {self.names}: upsert a run first.")
         if not self._refuse_others(model_version):
             raise GraphRecError(f"Table {self.names} is empty: upsert a run first.")
 
@@ -185,8 +186,10 @@ class PostgresItems(ItemStore):
             settings = {"enable_indexscan": "on", "hnsw.ef_search": str(effort)}
             if self._is_iterative:
                 settings["hnsw.iterative_scan"] = "relaxed_order"
-        for name, value in settings.items():
-            self.connection.execute("SELECT set_config(%s, %s, true)", [name, value])
+        self.connection.execute(
+            "SELECT " + ", ".join(["set_config(%s, %s, true)"] * len(settings)),
+            [part for setting in settings.items() for part in setting],
+        )
 
     @property
     def _is_iterative(self) -> bool:

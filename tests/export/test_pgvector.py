@@ -168,7 +168,7 @@ def test_a_table_of_somebody_else_is_left_alone(store, items):  # noqa: F811
 def test_a_nul_is_refused_with_the_item_that_holds_it(store, items):  # noqa: F811
     broken = replace(items, title_N=items.title_N.copy())
     broken.title_N[3] = "half\0title"
-    assert """Item "o'brien": its id, title or attributes hold a NUL""" in refusal(store.upsert, broken)
+    assert """Item "o'brien": its id, title, site or attributes hold a NUL""" in refusal(store.upsert, broken)
     assert tables(store) == []
 
 

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -107,26 +108,26 @@ class ItemStore(ABC):
         with self._reading():
             self._check_version(queries.model_version)
             conditions = conditions_of(filters, self._known())
-            error_B = product_error(queries.vectors_BD, self._largest_norm())
+            bound = _Bound(self)
             found = []
             for row, query_D in enumerate(queries.vectors_BD):
                 seen = np.asarray(queries.seen[row] if exclude_seen else [], dtype=np.int64)
                 request = Request(query_D, conditions, seen, exact, effort)
-                found.append(self._best(request, k, float(error_B[row])))
+                found.append(self._best(request, k, bound))
         if conditions and not any(len(best.order_K) for best in found):
             raise GraphRecError("The filters leave no item to answer with: widen or drop one.")
         return _table(queries.user_ids, found)
 
-    def _best(self, request: Request, k: int, error: float) -> Best:
+    def _best(self, request: Request, k: int, bound: "_Bound") -> Best:
         n = k + MARGIN
         while True:
             candidates = self._candidates(request, n)
             best = best_of(candidates, request.query_D, k)
-            if len(candidates) < n or not request.exact or best.is_sure(k, error):
+            if len(candidates) < n or not request.exact or best.is_sure(k, bound.error(request.query_D)):
                 break
             n *= 2
         if not request.exact and len(best.order_K) < k:
-            return self._best(replace(request, exact=True), k, error)
+            return self._best(replace(request, exact=True), k, bound)
         return best
 
     @abstractmethod
@@ -148,6 +149,20 @@ class ItemStore(ABC):
     @abstractmethod
     def _candidates(self, request: Request, n: int) -> Candidates:
         """The n best items that the conditions allow, as the database sees it; fewer where it finds no more."""
+
+
+class _Bound:
+    """How far a score of the database can be off; the largest norm is looked up once, where it is needed."""
+
+    def __init__(self, store: ItemStore) -> None:
+        self.store = store
+
+    @cached_property
+    def largest_norm(self) -> float:
+        return self.store._largest_norm()
+
+    def error(self, query_D: np.ndarray) -> float:
+        return float(product_error(query_D[None], self.largest_norm)[0])
 
 
 def keys_of(item_ids: Sequence[str]) -> list[int]:
