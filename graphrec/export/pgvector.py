@@ -90,7 +90,7 @@ class PostgresItems(ItemStore):
             if self.hnsw is not None:
                 self._build_index(self.hnsw, progress)
             still_removed = self._count_removed(items)
-        self.connection.execute(sql.SQL("ANALYZE {}").format(self.names.items))
+            self.connection.execute(sql.SQL("ANALYZE {}").format(self.names.items))
         return Upserted(len(items), num_users, still_removed, dropped)
 
     def delete(self, item_ids: Sequence[str]) -> int:
@@ -180,16 +180,20 @@ class PostgresItems(ItemStore):
         if request.exact:
             settings = {"enable_indexscan": "off"}
         else:
-            # pgvector looks at so many items before it filters.
-            needed = n + len(request.seen) + len(request.conditions.excluded)
-            effort = min(_MOST_EFFORT, max(needed, request.effort))
-            settings = {"enable_indexscan": "on", "hnsw.ef_search": str(effort)}
+            settings = {"enable_indexscan": "on", "hnsw.ef_search": str(self._effort(request, n))}
             if self._is_iterative:
                 settings["hnsw.iterative_scan"] = "relaxed_order"
         self.connection.execute(
             "SELECT " + ", ".join(["set_config(%s, %s, true)"] * len(settings)),
             [part for setting in settings.items() for part in setting],
         )
+
+    def _effort(self, request: Request, n: int) -> int:
+        """pgvector looks at so many items and filters them afterwards; before 0.8, that is all that it looks at."""
+        if request.conditions and not self._is_iterative:
+            return _MOST_EFFORT
+        needed = n + len(request.seen) + len(request.conditions.excluded)
+        return min(_MOST_EFFORT, max(needed, request.effort))
 
     @property
     def _is_iterative(self) -> bool:

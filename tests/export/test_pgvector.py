@@ -204,6 +204,34 @@ def test_a_user_without_rights_is_told_in_one_line(store, items, queries, postgr
         assert "PostgreSQL refused: permission denied" in refusal(stranger.upsert, items)
 
 
+def test_who_may_only_write_rows_may_upsert(store, items, queries, postgres_uri):  # noqa: F811
+    store.upsert(items, queries)
+    store.connection.execute("DROP ROLE IF EXISTS writer")
+    store.connection.execute("CREATE ROLE writer LOGIN")
+    store.connection.execute("GRANT USAGE ON SCHEMA test_store TO writer")
+    store.connection.execute("GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA test_store TO writer")
+    more = made_up_items(seed=5)
+    with PostgresItems.open(postgres_uri.replace("postgres:@", "writer:@"), "test_store.items") as writer:
+        writer.upsert(more, queries)
+        assert lists(writer.search(queries, 9, exact=True)) == naive_lists(more, queries, 9)
+
+
+def test_a_connection_that_does_not_commit_by_itself_is_left_outside_a_transaction(
+    store,
+    items,  # noqa: F811
+    queries,  # noqa: F811
+    postgres_uri,
+):
+    with psycopg.connect(postgres_uri) as connection:
+        theirs = PostgresItems(connection, "test_store.items")
+        theirs.upsert(items)
+        theirs.search(queries, 3)
+        theirs.delete(["007"])
+        assert connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
+    left = range(1, len(items))
+    assert lists(store.search(queries, 3, exact=True)) == naive_lists(items, queries, 3, left)
+
+
 def test_a_caller_s_transaction_is_left_to_the_caller(store, items, queries):  # noqa: F811
     with store.connection.transaction() as outer:
         store.upsert(items)

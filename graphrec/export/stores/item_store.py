@@ -99,7 +99,7 @@ class ItemStore(ABC):
 
         The database proposes, the score is computed again from the stored vectors. With `exact` the lists are those of
         a full scan, ties included; otherwise HNSW may miss items. A list is shorter than k only where fewer items are
-        eligible: where HNSW finds too few, everything is scanned. `effort`: see `Request`.
+        eligible: where HNSW runs dry, everything is scanned. `effort`: see `Request`.
 
         Raises GraphRecError where the vectors are of another version, a filter cannot be met, or k is below 1.
         """
@@ -126,7 +126,7 @@ class ItemStore(ABC):
             if len(candidates) < n or not request.exact or best.is_sure(k, bound.error(request.query_D)):
                 break
             n *= 2
-        if not request.exact and len(best.order_K) < k:
+        if not request.exact and len(candidates) < n:  # an index that runs dry has not seen everything
             return self._best(replace(request, exact=True), k, bound)
         return best
 

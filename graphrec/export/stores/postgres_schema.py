@@ -70,22 +70,25 @@ class Names:
 def create_tables(connection: Connection[Any], names: Names, dim: int) -> None:
     """Make both tables and their plain indexes where they are not; raise GraphRecError where they do not fit.
 
-    The index for filters and those for the version and the norm are made here, HNSW by `create_hnsw`.
+    The index for filters and those for the version and the norm are made here, HNSW by `create_hnsw`. Nothing is asked
+    to be made that is there: who may only write rows may upsert.
     """
     if dim > MOST_DIMENSIONS:
         raise GraphRecError(f"pgvector holds at most {MOST_DIMENSIONS:,} dimensions, these vectors have {dim:,}.")
-    connection.execute(_ITEMS.format(table=names.items, dim=sql.Literal(dim)))
-    connection.execute(_USERS.format(table=names.users, dim=sql.Literal(dim)))
+    for table, statement in ((names.items, _ITEMS), (names.users, _USERS)):
+        if not exists(connection, table):
+            connection.execute(statement.format(table=table, dim=sql.Literal(dim)))
     _check_columns(connection, names.items, (*COLUMNS, "removed_at"))
     _check_columns(connection, names.users, USER_COLUMNS)
     _check_dim(connection, names, dim)
     for of, expression in _PLAIN_INDEXES.items():
-        statement = sql.SQL("CREATE INDEX IF NOT EXISTS {index} ON {table} " + expression)
-        connection.execute(statement.format(index=names.index(of), table=names.items))
+        if not exists(connection, names.index_in_schema(of)):
+            statement = sql.SQL("CREATE INDEX {index} ON {table} " + expression)
+            connection.execute(statement.format(index=names.index(of), table=names.items))
 
 
 def create_hnsw(connection: Connection[Any], names: Names, m: int, ef_construction: int) -> None:
-    """Make the HNSW index over the items that are not removed, where it is not."""
+    """Make the HNSW index over the items that are not removed."""
     connection.execute(
         _HNSW.format(
             index=names.index("hnsw"), table=names.items, m=sql.Literal(m), ef_construction=sql.Literal(ef_construction)
@@ -136,7 +139,7 @@ def _check_dim(connection: Connection[Any], names: Names, dim: int) -> None:
 
 
 _ITEMS = sql.SQL("""
-CREATE TABLE IF NOT EXISTS {table} (
+CREATE TABLE {table} (
     stable_id bigint PRIMARY KEY,
     item_id text NOT NULL,
     vector vector({dim}) NOT NULL,
@@ -152,7 +155,7 @@ CREATE TABLE IF NOT EXISTS {table} (
     removed_at timestamptz
 )""")
 _USERS = sql.SQL("""
-CREATE TABLE IF NOT EXISTS {table} (
+CREATE TABLE {table} (
     user_id text PRIMARY KEY,
     vector vector({dim}) NOT NULL,
     seen bigint[] NOT NULL,
@@ -166,5 +169,5 @@ _PLAIN_INDEXES = {
     "norm": "(norm)",
 }
 _HNSW = sql.SQL("""
-CREATE INDEX IF NOT EXISTS {index} ON {table} USING hnsw (vector vector_ip_ops)
+CREATE INDEX {index} ON {table} USING hnsw (vector vector_ip_ops)
 WITH (m = {m}, ef_construction = {ef_construction}) WHERE removed_at IS NULL""")
