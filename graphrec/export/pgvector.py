@@ -156,9 +156,11 @@ class PostgresItems(ItemStore):
         return float(row[0] or 0) if row else 0.0
 
     def _candidates(self, request: Request, n: int) -> Candidates:
-        self._set_search(request, n)
+        if not request.exact:
+            self._set_search(request, n)
         condition, values = where(request.conditions, [int(one) for one in request.seen])
-        statement = _SEARCH.format(table=self.names.items, condition=condition)
+        order = _EXACT_ORDER if request.exact else _HNSW_ORDER
+        statement = _SEARCH.format(table=self.names.items, condition=condition, order=order)
         values |= {"query": request.query_D, "n": n}
         # Prepared, it would be planned for any n and any filter, and HNSW be passed over.
         rows = self._cursor().execute(statement, values, prepare=False).fetchall()
@@ -177,12 +179,9 @@ class PostgresItems(ItemStore):
 
     def _set_search(self, request: Request, n: int) -> None:
         """Settings of the transaction alone."""
-        if request.exact:
-            settings = {"enable_indexscan": "off"}
-        else:
-            settings = {"enable_indexscan": "on", "hnsw.ef_search": str(self._effort(request, n))}
-            if self._is_iterative:
-                settings["hnsw.iterative_scan"] = "relaxed_order"
+        settings = {"hnsw.ef_search": str(self._effort(request, n))}
+        if self._is_iterative:
+            settings["hnsw.iterative_scan"] = "relaxed_order"
         self.connection.execute(
             "SELECT " + ", ".join(["set_config(%s, %s, true)"] * len(settings)),
             [part for setting in settings.items() for part in setting],
@@ -313,7 +312,10 @@ def _holds_nul(held: Any) -> bool:
 
 _SEARCH = sql.SQL("""
 SELECT item_id, title, source, degree, position, -(vector <#> %(query)s) AS first, vector
-FROM {table} WHERE {condition} ORDER BY vector <#> %(query)s LIMIT %(n)s""")
+FROM {table} WHERE {condition} ORDER BY {order} LIMIT %(n)s""")
+_HNSW_ORDER = sql.SQL("vector <#> %(query)s")
+# No index has this expression, whatever the planner is told to prefer.
+_EXACT_ORDER = sql.SQL("(vector <#> %(query)s) + 0")
 _CLASH = sql.SQL("""
 SELECT there.item_id, incoming.item_id FROM {table} there JOIN graphrec_incoming incoming USING (stable_id)
 WHERE there.item_id <> incoming.item_id LIMIT 1""")

@@ -63,6 +63,14 @@ class StorePromises:
         for k in (1, 2, 3, NUM_ITEMS):
             assert lists(filled.search(queries, k, exact=True)) == naive_lists(items, queries, k)
 
+    def test_however_many_score_alike_the_first_of_them_are_answered_with(self, store):
+        """More than a database is asked for at first, and it is free to name the last of them."""
+        alike = made_up_items(num_items=200)
+        alike.embeddings.vectors[:] = alike.embeddings.vectors[0]
+        asking = made_up_queries(alike)
+        store.upsert(alike)
+        assert lists(store.search(asking, 3, exact=True)) == naive_lists(alike, asking, 3)
+
     def test_an_answer_does_not_depend_on_who_else_asks(self, filled, queries):
         together = filled.search(queries, 5, exact=True)
         for row, user_id in enumerate(queries.user_ids):
