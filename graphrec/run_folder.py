@@ -31,6 +31,7 @@ from graphrec.features.storage import read_features, write_features
 from graphrec.models.choices import FittedChoices
 from graphrec.models.graph_model import GraphModel
 from graphrec.models.graphsage import Encoded, GraphSAGE
+from graphrec.models.placement_file import read_placement, write_placement
 from graphrec.models.scoring import QueryScale
 from graphrec.retrieval.item_index import ItemIndex
 from graphrec.search.clip_index import ClipIndex
@@ -141,6 +142,7 @@ def _read_files(folder: Path, manifest: Manifest, device: str) -> Run:
         served_ID=arrays["served"],
         degree_I=np.asarray(arrays["degree"]),
         degree_elsewhere_I=np.asarray(arrays["degree_elsewhere"]),
+        placement=read_placement(folder),
     )
     index = ItemIndex.load(folder / "recall.faiss", arrays["served"], config.index)
     truths = [folder / name for name in manifest.files if name.startswith("held_out/")]
@@ -156,6 +158,7 @@ def _write_files(run: Run, folder: Path) -> None:
     (folder / "metrics.json").write_text(run.model.choices.model_dump_json(indent=2), encoding="utf-8")
     _write_dataset(run.train, folder)
     write_features(run.features, folder / "features")
+    write_placement(run.model.placement, run.features.numeric_blocks, folder)
     for name, pick in _ARRAYS.items():
         np.save(folder / f"{name}.npy", np.ascontiguousarray(pick(run.model)), allow_pickle=False)
     weights = {name: tensor.cpu().contiguous() for name, tensor in run.model.encoder.state_dict().items()}

@@ -137,6 +137,11 @@ class ItemFeatures:
         """I."""
         return len(next(iter(self.modalities.values())).present_I)
 
+    @property
+    def numeric_blocks(self) -> frozenset[str]:
+        """Modalities that are a number's bumps."""
+        return frozenset(ATTRIBUTE_PREFIX + name for name in self.encoders.attributes.bumps)
+
 
 def extract_features(
     dataset: Dataset,

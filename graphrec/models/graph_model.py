@@ -27,6 +27,7 @@ from graphrec.models.kernel_ridge import KernelRidge
 from graphrec.models.masked_search import MaskedSearch
 from graphrec.models.other_sites import with_other_sites
 from graphrec.models.parts import Parts, Placer, mixed_queries
+from graphrec.models.placement import Placement
 from graphrec.models.raw_block import raw_coefficients
 from graphrec.models.scoring import QueryScale
 from graphrec.models.training import TrainingConfig, new_encoder, train_encoder
@@ -71,6 +72,8 @@ class GraphModel:
     """Users on the site."""
     degree_elsewhere_I: np.ndarray
     """Users of the same product on other sites."""
+    placement: Placement
+    """For items that arrive later."""
 
     def queries(
         self,
@@ -147,6 +150,7 @@ def assemble(
         served_ID=serve(graph_ID, unseen_ID, degree_I, choices.half_degree),
         degree_I=degree_I,
         degree_elsewhere_I=view.degree_elsewhere_I,
+        placement=parts.placement,
     )
 
 
