@@ -176,7 +176,7 @@ class GraphSAGE(nn.Module):
 
     @torch.no_grad()
     def encode_items(
-        self, start_ND: np.ndarray, users: list[np.ndarray], states_LVD: Sequence[np.ndarray]
+        self, start_ND: np.ndarray, users: list[np.ndarray], states_LVD: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """What each layer reads of items with these starts and users, (L, N, D), and their z, (N, D) with unit rows.
 
@@ -210,16 +210,16 @@ class GraphSAGE(nn.Module):
         return self.encode_items(start_ND, [nobody] * len(x_NF), nobody_LVD)
 
     @torch.no_grad()
-    def encode_users(self, states_LID: Sequence[RowSource], items: list[np.ndarray]) -> np.ndarray:
+    def encode_users(self, states_LID: "np.ndarray | Sequence[RowSource]", items: list[np.ndarray]) -> np.ndarray:
         """Unit vectors (B, D) of users who are nothing but these lists of item indices; no list may be empty."""
         return nn.functional.normalize(self._user_layers(states_LID, items)[-1]).cpu().numpy()
 
     @torch.no_grad()
-    def user_states(self, states_LID: Sequence[RowSource], items: list[np.ndarray]) -> np.ndarray:
+    def user_states(self, states_LID: "np.ndarray | Sequence[RowSource]", items: list[np.ndarray]) -> np.ndarray:
         """What each layer reads of users who are these lists of item indices, (L, B, D)."""
         return np.stack([one.cpu().numpy() for one in self._user_layers(states_LID, items)[:-1]])
 
-    def _user_layers(self, states_LID: Sequence[RowSource], items: list[np.ndarray]) -> list[Tensor]:
+    def _user_layers(self, states_LID: "np.ndarray | Sequence[RowSource]", items: list[np.ndarray]) -> list[Tensor]:
         """What users start as, and what each layer makes of them, (B, D) each."""
         device = self.user_start.device
         touched, place_E = np.unique(np.concatenate(items), return_inverse=True)

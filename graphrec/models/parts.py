@@ -99,7 +99,7 @@ class Parts:
         raw_LR = np.zeros((len(widest.head.landmarks), 0), dtype=np.float32)
         raw_LR = raw_coefficients(widest.head, view.own_UI, raw_dim, seed) if raw_dim else raw_LR
         taught_LT = content.head.coefficients(taught_RT)
-        own = unseen = _placed(content, taught_LT, raw_LR if elsewhere is None else np.zeros((len(taught_LT), 0)))
+        own = unseen = _placed(content, taught_LT, raw_LR if elsewhere is None else taught_LT[:, :0])
         if elsewhere is not None:
             unseen = _placed(elsewhere, elsewhere.head.coefficients(taught_RT), raw_LR)
             own = replace(own, raw_IR=_raw_of_own_features(elsewhere.head, raw_LR))

@@ -1,4 +1,4 @@
-"""What places an item that arrives after training, and moves one that somebody touched: fitted once, then left alone."""
+"""What places an item that arrives after training, and moves one that somebody touched: fitted once, left alone."""
 
 from dataclasses import dataclass
 
