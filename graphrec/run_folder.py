@@ -51,6 +51,8 @@ _ARRAYS: dict[str, Callable[[GraphModel], np.ndarray]] = {
     "degree": lambda model: model.degree_I,
     "degree_elsewhere": lambda model: model.degree_elsewhere_I,
 }
+_UNSEEN = "unseen.npy"
+"""Only where other sites say more of an item than its content does."""
 _TRIES = 3
 
 
@@ -127,6 +129,8 @@ def _read_files(folder: Path, manifest: Manifest, device: str) -> Run:
     features = read_features(folder / "features")
     # Large arrays stay on disk until they are used.
     arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in _ARRAYS}
+    has_unseen = (folder / _UNSEEN).is_file()
+    unseen_ID = np.load(folder / _UNSEEN, mmap_mode="r", allow_pickle=False) if has_unseen else arrays["content"]
     choices = FittedChoices.of((folder / "metrics.json").read_text(encoding="utf-8"))
     num_features = sum(modality.num_features for modality in features.modalities.values())
     encoder = GraphSAGE(len(train.catalogue), num_features, config.model.encoder)
@@ -139,6 +143,7 @@ def _read_files(folder: Path, manifest: Manifest, device: str) -> Run:
         choices=choices,
         graph_ID=arrays["graph"],
         content_ID=arrays["content"],
+        unseen_ID=unseen_ID,
         served_ID=arrays["served"],
         degree_I=np.asarray(arrays["degree"]),
         degree_elsewhere_I=np.asarray(arrays["degree_elsewhere"]),
@@ -161,6 +166,8 @@ def _write_files(run: Run, folder: Path) -> None:
     write_placement(run.model.placement, run.features.numeric_blocks, folder)
     for name, pick in _ARRAYS.items():
         np.save(folder / f"{name}.npy", np.ascontiguousarray(pick(run.model)), allow_pickle=False)
+    if run.model.unseen_ID is not run.model.content_ID:
+        np.save(folder / _UNSEEN, run.model.unseen_ID, allow_pickle=False)
     weights = {name: tensor.cpu().contiguous() for name, tensor in run.model.encoder.state_dict().items()}
     safetensors.torch.save_file(weights, folder / "encoder.safetensors")
     run.index.save(folder / "recall.faiss")

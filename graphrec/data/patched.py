@@ -94,6 +94,9 @@ class Patched:
         new._place = np.insert(place, at, self._store.put(np.asarray(values, dtype=self.dtype)[order]))
         return new
 
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.array(self.full(), dtype=dtype, copy=copy)
+
     def full(self) -> np.ndarray:
         """The whole array, in memory."""
         if not len(self.rows):

@@ -46,11 +46,21 @@ class PatchedMatrix:
 
     def take(self, rows: np.ndarray) -> sp.csr_matrix:
         """The rows, in their order, (rows × C)."""
-        pairs = [self.row(int(row)) for row in rows]
-        sizes = [len(columns) for columns, _ in pairs]
-        columns = np.concatenate([np.empty(0, dtype=np.int64), *(columns for columns, _ in pairs)])
-        weights = np.concatenate([np.empty(0, dtype=np.float32), *(weights for _, weights in pairs)])
-        return sp.csr_matrix((weights, columns, np.concatenate([[0], np.cumsum(sizes)])), (len(rows), self.num_columns))
+        place_B = self.changed[rows]
+        is_base_B = place_B < 0
+        base = self.base[rows[is_base_B]]
+        pairs = self.lists[place_B[~is_base_B]]
+        size_B = np.empty(len(rows), dtype=np.int64)
+        size_B[is_base_B] = np.diff(base.indptr)
+        size_B[~is_base_B] = [len(columns) for columns, _ in pairs]
+        is_base_E = np.repeat(is_base_B, size_B)
+        column_E = np.empty(len(is_base_E), dtype=np.int64)
+        weight_E = np.empty(len(is_base_E), dtype=np.float32)
+        column_E[is_base_E], weight_E[is_base_E] = base.indices, base.data
+        column_E[~is_base_E] = np.concatenate([_NOTHING[0], *(columns for columns, _ in pairs)])
+        weight_E[~is_base_E] = np.concatenate([_NOTHING[1], *(weights for _, weights in pairs)])
+        starts = np.concatenate([[0], np.cumsum(size_B)])
+        return sp.csr_matrix((weight_E, column_E, starts), (len(rows), self.num_columns))
 
     def with_pairs(
         self, row_E: np.ndarray, column_E: np.ndarray, weight_E: np.ndarray, num_rows: int, num_columns: int

@@ -11,6 +11,7 @@ import numpy as np
 import scipy.sparse as sp
 from pydantic import BaseModel, NonNegativeFloat
 
+from graphrec.data.patched import Patched
 from graphrec.features.blocks import FeatureBlocks
 from graphrec.graph.site_view import SiteView
 from graphrec.models.fold_in import fold_in_system, score_deviations
@@ -156,7 +157,7 @@ class Parts:
 def mixed_queries(
     q_BD: np.ndarray,
     items_BI: sp.csr_matrix,
-    raw_IR: np.ndarray,
+    raw_IR: np.ndarray | Patched,
     scale: QueryScale,
     raw_scale: QueryScale,
     mixture: Mixture,

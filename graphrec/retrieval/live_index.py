@@ -23,11 +23,11 @@ from graphrec.retrieval.rescoring import Request, Source, best_items, product_er
 
 @dataclass(frozen=True)
 class LiveIndex:
-    """Item indices are the rows of `vectors`. Safe to search from several threads at once."""
+    """Item indices are the rows of `vectors_ID`. Safe to search from several threads at once."""
 
     base: ItemIndex
-    vectors: Patched
-    """(I, D), the base's rows with the changed and new ones."""
+    vectors_ID: Patched
+    """The base's rows with the changed and new ones."""
     removed: np.ndarray
     """Items that nothing may return, int64 rising; they keep their rows."""
     largest_norm: float
@@ -45,15 +45,15 @@ class LiveIndex:
         norm = float(np.sqrt(np.einsum("nd,nd->n", vectors_ND, vectors_ND, dtype=np.float64).max()))
         if not np.isfinite(norm):
             raise ValueError("Expected finite vectors, got nan or infinity.")
-        vectors = self.vectors.with_rows(items, vectors_ND)
+        vectors = self.vectors_ID.with_rows(items, vectors_ND)
         return LiveIndex(self.base, vectors, self.removed, max(self.largest_norm, norm))
 
     def without(self, removed: np.ndarray) -> "LiveIndex":
         """With exactly these items removed."""
-        return LiveIndex(self.base, self.vectors, np.unique(removed).astype(np.int64), self.largest_norm)
+        return LiveIndex(self.base, self.vectors_ID, np.unique(removed).astype(np.int64), self.largest_norm)
 
     def __len__(self) -> int:
-        return len(self.vectors)
+        return len(self.vectors_ID)
 
     def search(
         self,
@@ -63,16 +63,16 @@ class LiveIndex:
         allowed: np.ndarray | None = None,
     ) -> Found:
         """As `ItemIndex.search`, over the vectors as they are now and without the removed items."""
-        if not len(self.vectors.rows) and not len(self.removed):
+        if not len(self.vectors_ID.rows) and not len(self.removed):
             return self.base.search(query_BD, k, exclude, allowed)
         query_BD = np.ascontiguousarray(query_BD, dtype=np.float32)
-        if query_BD.ndim != 2 or query_BD.shape[1] != self.vectors.shape[1]:
-            raise ValueError(f"Expected queries (B, {self.vectors.shape[1]}), got {query_BD.shape}.")
+        if query_BD.ndim != 2 or query_BD.shape[1] != self.vectors_ID.shape[1]:
+            raise ValueError(f"Expected queries (B, {self.vectors_ID.shape[1]}), got {query_BD.shape}.")
         if k < 1:
             raise ValueError(f"Expected k of at least 1, got {k}.")
         excluded = Exclusion.of(exclude, len(query_BD), len(self))
         error_B = product_error(query_BD, self.largest_norm)
-        request = Request(query_BD, self.vectors, k, excluded, error_B)
+        request = Request(query_BD, self.vectors_ID, k, excluded, error_B)
         return best_items(request, self._sources(allowed))
 
     def _sources(self, allowed: np.ndarray | None) -> list[Source]:
@@ -82,8 +82,8 @@ class LiveIndex:
             of_base = self.base.sources(None)
         else:
             allowed = np.setdiff1d(allowed, self.removed)
-            changed = np.intersect1d(self.vectors.rows, allowed, assume_unique=True)
-            vectors_CD = self.vectors[changed]
+            changed = np.intersect1d(self.vectors_ID.rows, allowed, assume_unique=True)
+            vectors_CD = self.vectors_ID[changed]
             unchanged = np.setdiff1d(allowed[allowed < size], changed, assume_unique=True)
             of_base = self.base.sources(unchanged) if len(unchanged) else []
         if not of_base:
@@ -93,13 +93,13 @@ class LiveIndex:
     @cached_property
     def _changed(self) -> tuple[np.ndarray, np.ndarray]:
         """The changed items that are not removed, with their vectors."""
-        changed = np.setdiff1d(self.vectors.rows, self.removed, assume_unique=True)
-        return changed, self.vectors[changed]
+        changed = np.setdiff1d(self.vectors_ID.rows, self.removed, assume_unique=True)
+        return changed, self.vectors_ID[changed]
 
     @cached_property
     def _stale(self) -> np.ndarray:
         """Rows of the base that say nothing any more, rising."""
-        stale = np.union1d(self.vectors.rows, self.removed)
+        stale = np.union1d(self.vectors_ID.rows, self.removed)
         return stale[stale < len(self.base)]
 
 
