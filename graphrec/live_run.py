@@ -22,6 +22,7 @@ from graphrec.living.journal import JOURNAL, Journal, Stored
 from graphrec.living.live_model import LiveModel
 from graphrec.living.tables import Source
 from graphrec.locks import locked
+from graphrec.progress import Progress, silent
 from graphrec.recommender import Recommender
 
 AGAIN = "the same event again (user, item, time, event type and site); it was here already"
@@ -84,9 +85,10 @@ class LiveRun:
         vectors: Mapping[str, OwnVectors] | None = None,
         root: Path | None = None,
         site: str | None = None,
+        progress: Progress = silent,
     ) -> Change:
         """See `Recommender.add_items`; nothing happened where it raises."""
-        return self._change(lambda live: live.read_added(items, vectors, root, site))
+        return self._change(lambda live: live.read_added(items, vectors, root, site, progress))
 
     def update_items(
         self,
@@ -95,9 +97,10 @@ class LiveRun:
         vectors: Mapping[str, OwnVectors] | None = None,
         root: Path | None = None,
         site: str | None = None,
+        progress: Progress = silent,
     ) -> Change:
         """See `Recommender.update_items`; nothing happened where it raises."""
-        return self._change(lambda live: live.read_updated(items, vectors, root, site))
+        return self._change(lambda live: live.read_updated(items, vectors, root, site, progress))
 
     def remove_items(self, item_ids: Sequence[str]) -> Change:
         """See `Recommender.remove_items`; nothing happened where it raises."""
