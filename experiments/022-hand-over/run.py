@@ -65,7 +65,9 @@ def run_live(items: TruncatedItems, seed: int) -> None:
         queries = {on: state.queries(items.users, on) for on in (True, False)}
         cost = {"seconds": round(seconds, 3), "events": len(events), "vectors_moved": model.drift.vectors_moved}
         keep(LIVE, step, seed, items, queries, state.index.vectors_ID.full(), cost)
-        keep(CONTENT, step, seed, items, queries, np.asarray(model.model_.content_ID), {})
+        staying_ID = state.index.vectors_ID.full().copy()
+        staying_ID[items.items] = model.model_.content_ID[items.items]
+        keep(CONTENT, step, seed, items, queries, staying_ID, {})
 
 
 def run_retrained(items: TruncatedItems, step: int, seed: int) -> None:

@@ -14,7 +14,7 @@ from graphrec.errors import GraphRecError
 from graphrec.export.embeddings import Format, export_embeddings
 from graphrec.forgetting.traces import Trace, find_traces
 from graphrec.forgetting.waiting_exports import EXPORT, bring_back, exports_in, version_of, waiting
-from graphrec.living.journal import JOURNAL, JOURNAL_FILES
+from graphrec.living.journal import JOURNAL_FILES
 from graphrec.models.checkpoint import remove_checkpoint
 from graphrec.progress import Progress, Say, silent, unsaid
 from graphrec.recommender import Recommender
