@@ -28,7 +28,7 @@ from graphrec.data.set_aside import read_set_aside, write_set_aside
 from graphrec.errors import GraphRecError
 from graphrec.features.extract import ItemFeatures
 from graphrec.features.storage import read_features, write_features
-from graphrec.living.changes import Changes, keep_aside, read_changes, take_over, write_changes
+from graphrec.living.changes import NO_CHANGES, Changes, keep_aside, read_changes, take_over, write_changes
 from graphrec.living.journal import JOURNAL
 from graphrec.models.choices import FittedChoices
 from graphrec.models.graph_model import GraphModel
@@ -71,7 +71,7 @@ class Run:
     held_out: dict[str, Truth] = field(default_factory=dict)
     clip: ClipIndex | None = None
     """None where no item has a picture or text vector."""
-    changes: Changes = Changes()
+    changes: Changes = NO_CHANGES
     """What happened since training."""
     forgotten: int = 0
     """People whose rows left after training: the weights may still hold something of them, until it is done again."""
@@ -90,7 +90,10 @@ def write_run(run: Run, folder: Path, say: Say = unsaid) -> None:
         write_changes(run.changes, writing)
         if (folder / JOURNAL).is_file():
             is_same = read_manifest(folder, verify=False).about.get("dataset") == dataset
-            (take_over if is_same else keep_aside)(run.changes, folder, writing, say)
+            if is_same:
+                take_over(folder, writing, say)
+            else:
+                keep_aside(folder, say)
 
     write_artifact(
         folder,

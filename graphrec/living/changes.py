@@ -46,6 +46,9 @@ class Changes:
         return replace(self, stored=tuple(left))
 
 
+NO_CHANGES = Changes()
+
+
 def read_changes(folder: Path) -> Changes:
     """What happened to the run of a folder."""
     if not (folder / JOURNAL).is_file():
@@ -62,23 +65,23 @@ def write_changes(changes: Changes, folder: Path) -> None:
     try:
         with journal.transaction():
             for one in changes.stored:
-                journal.append(one.entry, one.model, one.made_by)
+                journal.append(one)
     finally:
         journal.close()
 
 
-def take_over(changes: Changes, old: Path, new: Path, say: Say) -> None:
-    """What the folder of the run before has and `changes` has not; `say` gets a line about it."""
+def take_over(old: Path, new: Path, say: Say) -> None:
+    """What happened to the run before and is not in the new folder yet; `say` gets a line about it."""
     journal = Journal(new / JOURNAL)
     try:
-        num_taken = journal.copy_after(changes.last, old / JOURNAL)
+        num_taken = journal.take_over(old / JOURNAL)
     finally:
         journal.close()
     if num_taken:
         say(f"{num_taken:,} changes since the training before were taken over: items and events that it had not seen.")
 
 
-def keep_aside(changes: Changes, old: Path, new: Path, say: Say) -> None:
+def keep_aside(old: Path, say: Say) -> None:
     """What happened to the run of another dataset, as a file beside its folder."""
     kept = old.with_name(f"{old.name}-{datetime.now(UTC):%Y%m%dT%H%M%S}-{JOURNAL}")
     Journal(old / JOURNAL).closing_copy(kept)
