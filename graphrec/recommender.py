@@ -211,25 +211,31 @@ class Recommender:
         """What is searched with for these user indices, float32 as wide as the item vectors; popularity can be off."""
         return self.model_.queries(self.model_.encoded.q_UD[users], self.seen[users], popularity)
 
-    def embeddings(self, kind: Literal["item", "user"] = "item") -> Embeddings:
+    def embeddings(self, kind: Literal["item", "content", "user"] = "item") -> Embeddings:
         """Served item vectors, or user queries: their inner product is the score that `recommend` ranks by.
 
-        Where there is a target site, of its items alone.
+        "content": of every item the vector that its own features give it, as if nobody had touched it; the served one
+        where that is so. Where there is a target site, of its items alone.
         """
-        if kind == "item":
-            model = self.model_
-            source = sources(model.degree_I, model.choices.half_degree, model.degree_elsewhere_I)
-            every = self.train_.target_site is None
-            served = slice(None) if every else np.flatnonzero(self.train_.is_served_I)
-            return Embeddings(
-                self.train_.catalogue.item_ids[served],
-                np.asarray(model.served_ID[served]),
-                model.degree_I[served],
-                source[served],
-            )
-        degree_U = self.train_.interactions.user_degree()
-        source_U = np.where(degree_U > 0, "graph", "none").astype(object)
-        return Embeddings(self.train_.user_ids, self.queries(np.arange(len(degree_U))), degree_U, source_U)
+        if kind == "user":
+            degree_U = self.train_.interactions.user_degree()
+            source_U = np.where(degree_U > 0, "graph", "none").astype(object)
+            return Embeddings(self.train_.user_ids, self.queries(np.arange(len(degree_U))), degree_U, source_U)
+        model = self.model_
+        source, vectors_ID = (
+            sources(model.degree_I, model.choices.half_degree, model.degree_elsewhere_I),
+            model.served_ID,
+        )
+        if kind == "content":
+            source, vectors_ID = np.full(len(source), "content", dtype=object), model.content_ID
+        every = self.train_.target_site is None
+        served = slice(None) if every else np.flatnonzero(self.train_.is_served_I)
+        return Embeddings(
+            self.train_.catalogue.item_ids[served],
+            np.asarray(vectors_ID[served]),
+            model.degree_I[served],
+            source[served],
+        )
 
     def save(self, folder: str | Path) -> Path:
         """Write a run folder, whole or not at all; an earlier run there is replaced, anything else is refused."""
