@@ -31,8 +31,8 @@ def to_hetero_data(model: Recommender, x: Literal["content", "served"] = "conten
 def from_hetero_data(data: HeteroData, vectors: str = "x", name: str = "graph") -> Dataset:
     """A dataset of such a graph: ids, one event per edge with its weight, and `item.x` as own vectors named `vectors`.
 
-    Rows of zeros, or with nan, count as items without a vector. Where ids are missing the nodes' numbers are taken, as text. Raises
-    GraphRecError where edges or numbers of nodes are missing, or ids are not as many as nodes.
+    Rows of zeros, or with nan, count as items without a vector. Where ids are missing the nodes' numbers are taken, as
+    text. Raises GraphRecError where edges or numbers of nodes are missing, or ids are not as many as nodes.
     """
     graph = InteractionGraph.from_hetero_data(data)
     item_ids = _ids(data, "item", graph.num_items)
