@@ -92,11 +92,11 @@ def largest_stretch(
     most_warm_loss: float = 0.03,
     k: int = 20,
 ) -> float:
-    """The largest factor for `stretched` that costs at most this share of the Recall@k of items with factors.
+    """The largest factor for `stretched` up to which none costs more than this share of the Recall@k of known items.
 
-    `held_out_UI` are pairs of such items that the model was not fitted on, users × the model's items; `known_UI` what
-    it was fitted on, which no list repeats. Compared with lists in which no predicted item competes; the smallest
-    factor tried, 0.5, where even that costs more.
+    `held_out_UI` are pairs of items with factors that the model was not fitted on, users × the model's items;
+    `known_UI` what it was fitted on, which no list repeats. Compared with lists in which no predicted item competes;
+    the smallest factor tried, 0.5, where even that costs more.
     """
     held_out_UI = _only(held_out_UI, ~extended.is_predicted_I)
     users = np.flatnonzero(np.diff(held_out_UI.indptr))
@@ -108,9 +108,12 @@ def largest_stretch(
         lists = rank_by_vectors(extended.model.user_factors[users], item_factors, candidates, known_UI[users], k)
         return float(np.nanmean(recall(*hits(lists, held_out_UI[users]), k)))
 
-    least = (1 - most_warm_loss) * measured(None)
-    within = [factor for factor in _FACTORS if measured(factor) >= least]
-    return max(within, default=_FACTORS[0])
+    least, best = (1 - most_warm_loss) * measured(None), _FACTORS[0]
+    for factor in _FACTORS:
+        if measured(factor) < least:
+            break
+        best = factor
+    return best
 
 
 def _checked_ids(model: Any, item_ids: Sequence[str] | np.ndarray) -> np.ndarray:
