@@ -24,14 +24,14 @@ def read_export(folder: str | Path, kind: Literal["item", "user"] = "item") -> E
         nobody = np.array([], dtype=object)
         return Embeddings(nobody, np.empty((0, manifest.about["dim"]), np.float32), np.empty(0, np.int64), nobody)
     rows = load_exported(folder, folder.name, SetAsideCollector(), kind)
-    about = _about_rows(folder, kind).set_index("id").loc[rows.ids]
+    about = _about_rows(folder, kind)  # rows stand in one order in all files of an export
     vectors = np.array(rows.vectors_RF, dtype=np.float32)  # of float32 written as text, and not a memory map
     return Embeddings(rows.ids, vectors, about["degree"].to_numpy(np.int64), about["source"].to_numpy(object))
 
 
 def _about_rows(folder: Path, kind: str) -> pd.DataFrame:
-    """Columns id, degree and source of every row, whichever file they are in."""
+    """Columns degree and source of every row, whichever file they are in."""
     path = folder / f"{kind}s.parquet"
     if path.is_file():
-        return pq.read_table(path, columns=["id", "degree", "source"]).to_pandas()
+        return pq.read_table(path, columns=["degree", "source"]).to_pandas()
     return pd.read_csv(folder / f"{kind}_ids.csv", dtype=str, keep_default_na=False)
