@@ -24,7 +24,7 @@ from graphrec.workflow import open_dataset, train_run
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 from cold_als import cold_als  # noqa: E402
-from example import SAMPLE_RUN  # noqa: E402
+from example import SAMPLE_RUN, run_folder  # noqa: E402
 from reporting import machine, write_metrics, write_table  # noqa: E402
 
 RUNS = SAMPLE_RUN.parent
@@ -35,20 +35,36 @@ ALS = {"factors": 256, "regularization": 100.0, "alpha": 10.0}
 
 def examples() -> list[dict[str, Any]]:
     """What each example found, in its own process, on the same run."""
-    return [one_example(path) for path in sorted(HERE.glob("with_*.py"))]
+    sys.argv = sys.argv[:1]
+    run = run_folder()
+    return [one_example(path, run) for path in sorted(HERE.glob("with_*.py"))]
 
 
-def one_example(path: Path) -> dict[str, Any]:
+def one_example(path: Path, run: Path) -> dict[str, Any]:
     about = (ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "").splitlines()[0]
     start = time.perf_counter()
-    done = subprocess.run([sys.executable, str(path)], capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, str(path), str(run)], capture_output=True, text=True, check=False)
     seconds = round(time.perf_counter() - start, 1)
     print(f"{path.name}: {seconds} s, exit code {done.returncode}", flush=True)
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
         return {"example": path.name, "about": about, "seconds": seconds, "found": f"failed: {last}"}
     answer = json.loads(done.stdout.strip().splitlines()[-1])
-    return {"example": path.name, "about": about, "seconds": seconds, **answer}
+    return {"example": path.name, "about": about, "seconds": seconds, "found": in_words(answer), **answer}
+
+
+def in_words(answer: dict[str, Any]) -> str:
+    """The sentence under "found", or every figure by its name."""
+    if "found" in answer:
+        return str(answer["found"])
+    figures = {name: value for name, value in answer.items() if name != "checked"}
+    words = {True: "yes", False: "no"}
+    told = [
+        f"{name.replace('_', ' ')}: {words[value] if isinstance(value, bool) else format(value, '.4g')}"
+        for name, value in figures.items()
+        if isinstance(value, int | float)
+    ]
+    return ", ".join(told)
 
 
 def als_runs(name: str, dataset: Dataset) -> list[dict[str, Any]]:
