@@ -9,7 +9,6 @@ import numpy as np
 from graphrec.artifact import MANIFEST, Manifest, read_manifest
 from graphrec.data.set_aside import SetAsideCollector
 from graphrec.data.vector_files.atomic import load_atomic
-from graphrec.data.vector_files.faiss_index import load_faiss
 from graphrec.data.vector_files.ids import read_ids, require_as_many
 from graphrec.data.vector_files.npy import load_npy
 from graphrec.data.vector_files.parquet import load_parquet
@@ -54,6 +53,8 @@ def load_exported(
     ids_file = f"{file}/{kind}_ids.csv"
     ids = read_ids(folder / f"{kind}_ids.csv", ids_file, collector)
     if to == "faiss" and kind == "item":
+        from graphrec.data.vector_files.faiss_index import load_faiss  # most data come without an index
+
         return load_faiss(folder / "items.faiss", f"{file}/items.faiss", ids, ids_file, collector)
     return with_ids(load_npy(folder / f"{kind}s.npy", f"{file}/{kind}s.npy"), f"{file}/{kind}s.npy", ids, ids_file)
 
