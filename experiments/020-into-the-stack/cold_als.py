@@ -10,6 +10,7 @@ from implicit.cpu.als import AlternatingLeastSquares
 from threadpoolctl import threadpool_limits
 
 from graphrec import Recommender
+from graphrec.evaluation.intervals import paired_bootstrap
 from graphrec.evaluation.metrics import ndcg, recall
 from graphrec.evaluation.protocol import Pool, build_pool
 from graphrec.evaluation.ranking import RankedLists, hits, rank_by_vectors
@@ -32,6 +33,7 @@ def cold_als(run: Path, settings: dict[str, Any]) -> dict[str, Any]:
     with threadpool_limits(1, "blas"):
         als.fit(user_items, show_progress=False)
     extended = add_cold_items(als, split.train.catalogue.item_ids, of_items(model.embeddings(), touched))
+    from_content = add_cold_items(als, split.train.catalogue.item_ids, of_items(model.embeddings("content"), touched))
     cold, full = build_pool(split, "cold"), build_pool(split, "full")
     users = np.arange(len(split.train.user_ids))
     query, served = model.queries(users), model.model_.served_ID
@@ -60,9 +62,15 @@ def cold_als(run: Path, settings: dict[str, Any]) -> dict[str, Any]:
         "stretch": chosen,
         "cold": {
             "ALS alone, in a random order": measured(rank(als.user_factors, in_random_order(als), cold), cold),
+            "extended ALS, from content vectors": measured(
+                rank(als.user_factors, from_content.model.item_factors, cold), cold
+            ),
             "extended ALS": measured(rank(als.user_factors, extended.model.item_factors, cold), cold),
             "graphrec": measured(rank(query, served, cold), cold),
         },
+        "difference": difference(
+            rank(als.user_factors, extended.model.item_factors, cold), rank(query, served, cold), cold
+        ),
         "full": {name: shares(one, full, rest, is_new_I) for name, one in lists.items()},
     }
 
@@ -101,6 +109,13 @@ def rows(matrix_UI: sp.csr_matrix, users: np.ndarray) -> sp.csr_matrix:
 def measured(lists: RankedLists, pool: Pool) -> dict[str, float]:
     found = hits(lists, pool.truth[pool.users])
     return {"recall@20": float(np.nanmean(recall(*found, K))), "ndcg@20": float(np.nanmean(ndcg(*found, K)))}
+
+
+def difference(lists: RankedLists, reference: RankedLists, pool: Pool) -> dict[str, float]:
+    """Of Recall@20, paired over users."""
+    a_U, b_U = (recall(*hits(one, pool.truth[pool.users]), K) for one in (lists, reference))
+    interval = paired_bootstrap(a_U, b_U, np.random.default_rng(0))
+    return {name: float(getattr(interval, name)) for name in ("difference", "low", "high", "smallest_detectable")}
 
 
 def shares(lists: RankedLists, full: Pool, users: np.ndarray, is_new_I: np.ndarray) -> dict[str, float]:
