@@ -28,10 +28,14 @@ from graphrec.data.set_aside import read_set_aside, write_set_aside
 from graphrec.errors import GraphRecError
 from graphrec.features.extract import ItemFeatures
 from graphrec.features.storage import read_features, write_features
+from graphrec.living.changes import NO_CHANGES, Changes, keep_aside, read_changes, take_over, write_changes
+from graphrec.living.journal import JOURNAL
 from graphrec.models.choices import FittedChoices
 from graphrec.models.graph_model import GraphModel
 from graphrec.models.graphsage import Encoded, GraphSAGE
+from graphrec.models.placement_file import read_placement, write_placement
 from graphrec.models.scoring import QueryScale
+from graphrec.progress import Say, unsaid
 from graphrec.retrieval.item_index import ItemIndex
 from graphrec.search.clip_index import ClipIndex
 
@@ -50,6 +54,8 @@ _ARRAYS: dict[str, Callable[[GraphModel], np.ndarray]] = {
     "degree": lambda model: model.degree_I,
     "degree_elsewhere": lambda model: model.degree_elsewhere_I,
 }
+_UNSEEN = "unseen.npy"
+"""Only where other sites say more of an item than its content does."""
 _TRIES = 3
 
 
@@ -65,18 +71,35 @@ class Run:
     held_out: dict[str, Truth] = field(default_factory=dict)
     clip: ClipIndex | None = None
     """None where no item has a picture or text vector."""
+    changes: Changes = NO_CHANGES
+    """What happened since training."""
     forgotten: int = 0
     """People whose rows left after training: the weights may still hold something of them, until it is done again."""
 
 
-def write_run(run: Run, folder: Path) -> None:
-    """Write the run whole or not at all; see `artifact.write_artifact` for what may be replaced."""
+def write_run(run: Run, folder: Path, say: Say = unsaid) -> None:
+    """Write the run whole or not at all; see `artifact.write_artifact` for what may be replaced.
+
+    What changed in a run of the same dataset that is replaced, and is not among the changes of this one, is taken over;
+    changes of another dataset are kept beside the folder. `say` gets a line about either.
+    """
     interactions = run.train.interactions
+    dataset = run.train.name
+
+    def add_changes(writing: Path) -> None:
+        write_changes(run.changes, writing)
+        if (folder / JOURNAL).is_file():
+            is_same = read_manifest(folder, verify=False).about.get("dataset") == dataset
+            if is_same:
+                take_over(folder, writing, say)
+            else:
+                keep_aside(folder, say)
+
     write_artifact(
         folder,
         lambda place: _write_files(run, place),
         {
-            "dataset": run.train.name,
+            "dataset": dataset,
             "data_fingerprint": fingerprint(run.train),
             "items": interactions.num_items,
             "users": interactions.num_users,
@@ -84,6 +107,7 @@ def write_run(run: Run, folder: Path) -> None:
             "dimension": int(run.model.served_ID.shape[1]),
             **({CONTAINS_FORGOTTEN: run.forgotten} if run.forgotten else {}),
         },
+        finish=add_changes,
     )
 
 
@@ -126,6 +150,8 @@ def _read_files(folder: Path, manifest: Manifest, device: str) -> Run:
     features = read_features(folder / "features")
     # Large arrays stay on disk until they are used.
     arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in _ARRAYS}
+    has_unseen = (folder / _UNSEEN).is_file()
+    unseen_ID = np.load(folder / _UNSEEN, mmap_mode="r", allow_pickle=False) if has_unseen else arrays["content"]
     choices = FittedChoices.of((folder / "metrics.json").read_text(encoding="utf-8"))
     num_features = sum(modality.num_features for modality in features.modalities.values())
     encoder = GraphSAGE(len(train.catalogue), num_features, config.model.encoder)
@@ -138,16 +164,18 @@ def _read_files(folder: Path, manifest: Manifest, device: str) -> Run:
         choices=choices,
         graph_ID=arrays["graph"],
         content_ID=arrays["content"],
+        unseen_ID=unseen_ID,
         served_ID=arrays["served"],
         degree_I=np.asarray(arrays["degree"]),
         degree_elsewhere_I=np.asarray(arrays["degree_elsewhere"]),
+        placement=read_placement(folder),
     )
     index = ItemIndex.load(folder / "recall.faiss", arrays["served"], config.index)
     truths = [folder / name for name in manifest.files if name.startswith("held_out/")]
     held_out = {path.stem: _read_truth(path) for path in sorted(truths)}
     clip = ClipIndex.load(folder, config.index)
     forgotten = int(manifest.about.get(CONTAINS_FORGOTTEN, 0))
-    return Run(config, train, features, model, index, held_out, clip, forgotten)
+    return Run(config, train, features, model, index, held_out, clip, read_changes(folder), forgotten)
 
 
 def _write_files(run: Run, folder: Path) -> None:
@@ -156,8 +184,11 @@ def _write_files(run: Run, folder: Path) -> None:
     (folder / "metrics.json").write_text(run.model.choices.model_dump_json(indent=2), encoding="utf-8")
     _write_dataset(run.train, folder)
     write_features(run.features, folder / "features")
+    write_placement(run.model.placement, run.features.numeric_blocks, folder)
     for name, pick in _ARRAYS.items():
         np.save(folder / f"{name}.npy", np.ascontiguousarray(pick(run.model)), allow_pickle=False)
+    if run.model.unseen_ID is not run.model.content_ID:
+        np.save(folder / _UNSEEN, run.model.unseen_ID, allow_pickle=False)
     weights = {name: tensor.cpu().contiguous() for name, tensor in run.model.encoder.state_dict().items()}
     safetensors.torch.save_file(weights, folder / "encoder.safetensors")
     run.index.save(folder / "recall.faiss")

@@ -12,7 +12,6 @@ from graphrec.data.values import is_empty
 from graphrec.data.vector_files.atomic import is_atomic, load_atomic
 from graphrec.data.vector_files.clip_retrieval import METADATA, is_parts, load_parts
 from graphrec.data.vector_files.exported import is_export, load_exported, manifest_beside, with_ids
-from graphrec.data.vector_files.faiss_index import load_faiss
 from graphrec.data.vector_files.ids import read_ids
 from graphrec.data.vector_files.npy import load_npy
 from graphrec.data.vector_files.parquet import load_parquet
@@ -85,6 +84,8 @@ def _load(path: Path, ids_path: Path | None, collector: SetAsideCollector, root:
     if path.suffix == ".npy":
         vectors_RF = load_npy(path, file)
         return with_ids(vectors_RF, file, read_ids(ids_path, ids_file, collector), ids_file)
+    from graphrec.data.vector_files.faiss_index import load_faiss  # most data come without an index
+
     return load_faiss(path, file, read_ids(ids_path, ids_file, collector), ids_file, collector)
 
 

@@ -5,6 +5,7 @@ import json
 import shutil
 from dataclasses import replace
 
+import faiss
 import numpy as np
 import pandas as pd
 import pytest
@@ -103,6 +104,13 @@ def test_exports_are_made_anew_wherever_they_are(run_copy, busy, tmp_path, to):
         assert ids["id"].tolist() == model.train_.user_ids.tolist()
     if to == "npy":
         np.testing.assert_array_equal(np.load(tmp_path / "out" / "users.npy"), model.embeddings("user").vectors)
+
+
+def test_an_index_made_anew_has_ids_of_the_same_kind(run_copy, busy):
+    export_run(Recommender.load(run_copy, "cpu"), "faiss", run_copy / "out", index_ids="stable")
+    forget_in_folder(run_copy, [busy], device="cpu")
+    assert read_manifest(run_copy / "out", kind="export").about["index_ids"] == "stable"
+    assert isinstance(faiss.read_index(str(run_copy / "out" / "items.faiss")), faiss.IndexIDMap2)
 
 
 def test_an_export_of_another_model_is_refused_before_anything_changes(run_copy, busy, tmp_path):

@@ -2,13 +2,13 @@
 
 import json
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
 from graphrec.artifact import MANIFEST, Manifest, read_manifest
 from graphrec.data.set_aside import SetAsideCollector
 from graphrec.data.vector_files.atomic import load_atomic
-from graphrec.data.vector_files.faiss_index import load_faiss
 from graphrec.data.vector_files.ids import read_ids, require_as_many
 from graphrec.data.vector_files.npy import load_npy
 from graphrec.data.vector_files.parquet import load_parquet
@@ -39,19 +39,24 @@ def is_export(folder: Path) -> bool:
     return isinstance(manifest, dict) and manifest.get("kind") == EXPORT and "format_version" in manifest
 
 
-def load_exported(folder: Path, file: str, collector: SetAsideCollector) -> VectorRows:
-    """The items of an export. Raises GraphRecError where its format is none of those that hold vectors in files."""
+def load_exported(
+    folder: Path, file: str, collector: SetAsideCollector, kind: Literal["item", "user"] = "item"
+) -> VectorRows:
+    """The items of an export, or the users. Raises GraphRecError where its format is not one of files with vectors."""
     to = read_manifest(folder, verify=False, kind=EXPORT).about.get("format")
     if to == "parquet":
-        return load_parquet(folder / "items.parquet", f"{file}/items.parquet", collector)
+        return load_parquet(folder / f"{kind}s.parquet", f"{file}/{kind}s.parquet", collector)
     if to == "recbole":
-        return load_atomic(folder / "items.itememb", f"{file}/items.itememb", collector)
+        return load_atomic(folder / f"{kind}s.{kind}emb", f"{file}/{kind}s.{kind}emb", collector)
     if to not in ("npy", "faiss"):
         raise GraphRecError(f"{file}: an export in the format {to!r} holds no vectors that can be read here.")
-    ids, ids_file = read_ids(folder / "item_ids.csv", f"{file}/item_ids.csv", collector), f"{file}/item_ids.csv"
-    if to == "faiss":
+    ids_file = f"{file}/{kind}_ids.csv"
+    ids = read_ids(folder / f"{kind}_ids.csv", ids_file, collector)
+    if to == "faiss" and kind == "item":
+        from graphrec.data.vector_files.faiss_index import load_faiss  # most data come without an index
+
         return load_faiss(folder / "items.faiss", f"{file}/items.faiss", ids, ids_file, collector)
-    return with_ids(load_npy(folder / "items.npy", f"{file}/items.npy"), f"{file}/items.npy", ids, ids_file)
+    return with_ids(load_npy(folder / f"{kind}s.npy", f"{file}/{kind}s.npy"), f"{file}/{kind}s.npy", ids, ids_file)
 
 
 def with_ids(vectors_RF: np.ndarray, file: str, ids: np.ndarray, ids_file: str) -> VectorRows:

@@ -47,8 +47,6 @@ def _read(path: Path, file: str) -> Any:
 
 def _reconstruct(index: Any, file: str) -> np.ndarray:
     try:
-        if isinstance(index, faiss.IndexIVF):
-            index.make_direct_map()
         return np.asarray(index.reconstruct_n(0, index.ntotal), dtype=np.float32)
     except RuntimeError as error:
         raise GraphRecError(
