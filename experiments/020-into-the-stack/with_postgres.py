@@ -1,50 +1,35 @@
-"""A run's vectors in PostgreSQL with pgvector, and the one statement that an application sends from then on.
+"""PostgreSQL with pgvector: a table gives the lists of `graphrec recall`, and so does one plain SQL statement."""
 
-python experiments/020-into-the-stack/with_postgres.py [RUN]    needs: pip install 'graphrec[postgres]' pgserver
-"""
-
-import json
-import sys
-import tempfile
-from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pgserver
+from example import answer, recalled, run_folder
 
-from graphrec import GraphRecConfig, Recommender
+from graphrec import Recommender
 from graphrec.export.pgvector import PostgresItems
 from graphrec.export.stores.queries import Queries
 from graphrec.export.stores.records import ItemRecords
-from graphrec.workflow import open_dataset, train_run
 
+# What an application sends from then on; it needs no Python.
 NEXT = """
 SELECT item_id FROM shop AS item, shop_users AS visitor
 WHERE visitor.user_id = %s AND removed_at IS NULL AND stable_id <> ALL (visitor.seen)
 ORDER BY item.vector <#> visitor.vector LIMIT 20"""
 
-run = Path(sys.argv[1] if len(sys.argv) > 1 else "runs/into-the-stack")
-if not run.exists():
-    train_run(open_dataset(None), GraphRecConfig.load(None, ["model.training.max_epochs=3"]), run)
+run, k = run_folder(), 20
 model = Recommender.load(run)
-items, users = ItemRecords.of(model), Queries.of(model)
-asking = list(users.user_ids[:200])
-ours = model.recommend(asking, k=20)
-expected = set(zip(ours["user_id"], ours["item_id"], strict=True))
+expected = recalled(run, k)
 
-with tempfile.TemporaryDirectory() as folder:
-    server = pgserver.get_server(folder)  # yours runs already: take its address from the environment
+with TemporaryDirectory() as folder:
+    server = pgserver.get_server(folder)  # yours runs already: its address comes from the environment
     with PostgresItems.open(server.get_uri(), "shop") as shop:
-        shop.upsert(items, users)
-        exact = shop.search(shop.queries(asking), k=20, exact=True)
-        hnsw = shop.search(shop.queries(asking), k=20)
-        sent = {(user_id, row[0]) for user_id in asking for row in shop.connection.execute(NEXT, [user_id])}
+        shop.upsert(ItemRecords.of(model), Queries.of(model))  # graphrec export --to postgres --dsn-env NAME --users
+        exact = shop.search(shop.queries(list(expected)), k, exact=True)
+        sent = {user: [row[0] for row in shop.connection.execute(NEXT, [user])] for user in expected}
     server.cleanup()
 
-result = {
-    "checked": "PostgreSQL with pgvector: the run's lists by an exact search, by HNSW, by plain SQL",
-    "items": len(items),
-    "users_asked": len(asking),
-    "lists_equal": exact.equals(ours),
-    "recall@20_hnsw": len(expected & set(zip(hnsw["user_id"], hnsw["item_id"], strict=True))) / len(expected),
-    "recall@20_plain_sql": len(expected & sent) / len(expected),
-}
-print(json.dumps(result))
+lists = exact.groupby("user_id")["item_id"].apply(list)
+same = sum(lists[user] == expected[user] for user in expected)
+shared = sum(len(set(sent[user]) & set(expected[user])) for user in expected) / sum(map(len, expected.values()))
+told = f"lists equal to recall's for {same:,} of {len(expected):,} users; plain SQL finds {shared:.1%} of them"
+answer(told, users=len(expected), equal=same, plain_sql=shared)

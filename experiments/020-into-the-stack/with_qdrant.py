@@ -1,39 +1,29 @@
-"""A run's vectors in Qdrant: filled, asked, an item removed, a visitor answered from the collection alone.
+"""Qdrant: a collection gives the lists of `graphrec recall`, of new items alone too, and never a removed item."""
 
-python experiments/020-into-the-stack/with_qdrant.py [RUN]    needs: pip install 'graphrec[qdrant]'
-"""
+from example import answer, recalled, run_folder
 
-import json
-import sys
-from pathlib import Path
-
-from graphrec import Filters, GraphRecConfig, Recommender
+from graphrec import Filters, Recommender
 from graphrec.export.qdrant import QdrantItems
 from graphrec.export.stores.queries import Queries
 from graphrec.export.stores.records import ItemRecords
-from graphrec.workflow import open_dataset, train_run
 
-run = Path(sys.argv[1] if len(sys.argv) > 1 else "runs/into-the-stack")
-if not run.exists():
-    train_run(open_dataset(None), GraphRecConfig.load(None, ["model.training.max_epochs=3"]), run)
+run, k = run_folder(), 20
 model = Recommender.load(run)
-items, users = ItemRecords.of(model), Queries.of(model)
+expected = recalled(run, k)
 
-with QdrantItems.open() as shop:  # in memory; path="folder", or url="http://…", api_key=…
-    shop.upsert(items, users)
-    asking = list(users.user_ids[:200])
-    found = shop.search(shop.queries(asking), k=20)
-    new = shop.search(shop.queries(asking), k=20, filters=Filters(only_new=True))
+with QdrantItems.open() as shop:  # in memory; or path="folder", or url="http://…", api_key=…
+    shop.upsert(ItemRecords.of(model), Queries.of(model))  # graphrec export --to qdrant --url … --users
+
+    asking = shop.queries(list(expected))  # from here on nothing is needed but the collection
+    found = shop.search(asking, k)
+    new = shop.search(asking, k, filters=Filters(only_new=True))
+
     best = found["item_id"][0]
     shop.delete([best])
-    left = set(shop.search(shop.queries(asking), k=20)["item_id"])
+    left = set(shop.search(asking, k)["item_id"])
 
-result = {
-    "checked": "Qdrant, embedded: the run's lists, new items alone, a removed item",
-    "items": len(items),
-    "users_asked": len(asking),
-    "lists_equal": found.equals(model.recommend(asking, k=20)),
-    "only_new_are_new": bool((new["degree"] == 0).all()),
-    "removed_is_gone": best not in left,
-}
-print(json.dumps(result))
+lists = found.groupby("user_id")["item_id"].apply(list)
+same = sum(lists[user] == expected[user] for user in expected)
+assert (new["degree"] == 0).all()
+assert best not in left
+answer(f"lists equal to recall's for {same:,} of {len(expected):,} users", users=len(expected), equal=same)
