@@ -85,7 +85,7 @@ class PostgresItems(ItemStore):
             if not replace:
                 self._refuse_others(version)
             self._copy_items(items, progress)
-            dropped = self._merge_items(replace)
+            dropped = self._merge_items(items.removed, replace)
             num_users = self._upsert_users(users, replace, progress)
             if self.hnsw is not None:
                 self._build_index(self.hnsw, progress)
@@ -95,11 +95,11 @@ class PostgresItems(ItemStore):
 
     def delete(self, item_ids: Sequence[str]) -> int:
         """See `ItemStore.delete`; the row stays, with the time in `removed_at`."""
-        return self._mark(item_ids, "now()", "IS NULL")
+        return self._mark(item_ids, "removed_at = now(), removed_by = 'hand'", "removed_at IS NULL")
 
     def restore(self, item_ids: Sequence[str]) -> int:
         """See `ItemStore.restore`."""
-        return self._mark(item_ids, "NULL", "IS NOT NULL")
+        return self._mark(item_ids, "removed_at = NULL, removed_by = NULL", "removed_at IS NOT NULL")
 
     def delete_users(self, user_ids: Sequence[str]) -> int:
         """See `ItemStore.delete_users`."""
@@ -215,7 +215,7 @@ class PostgresItems(ItemStore):
                     fields["attributes"] = Jsonb(fields["attributes"])
                     copy.write_row([fields[name] for name in schema.COLUMNS])
 
-    def _merge_items(self, replace: bool) -> int:
+    def _merge_items(self, removed: Sequence[str], replace: bool) -> int:
         """Take the rows that were copied in; returns how many others were deleted."""
         clash = self.connection.execute(_CLASH.format(table=self.names.items)).fetchone()
         if clash is not None:
@@ -231,6 +231,8 @@ class PostgresItems(ItemStore):
                 new=_row("excluded", schema.COLUMNS),
             )
         )
+        self.connection.execute(_BACK.format(table=self.names.items))
+        self.connection.execute(_GONE.format(table=self.names.items), [keys_of(removed)])
         self.connection.execute("DROP TABLE graphrec_incoming")
         return dropped
 
@@ -269,8 +271,8 @@ class PostgresItems(ItemStore):
         removed = [row[0] for row in self.connection.execute(statement)]
         return int(np.isin(items.stable_id_N, np.array(removed, dtype=np.int64)).sum())
 
-    def _mark(self, item_ids: Sequence[str], value: str, before: str) -> int:
-        text = "UPDATE {} SET removed_at = " + value + " WHERE stable_id = ANY(%s) AND removed_at " + before
+    def _mark(self, item_ids: Sequence[str], mark: str, before: str) -> int:
+        text = f"UPDATE {{}} SET {mark} WHERE stable_id = ANY(%s) AND {before}"
         with refusals(), self.connection.transaction():
             return self.connection.execute(sql.SQL(text).format(self.names.items), [keys_of(item_ids)]).rowcount
 
@@ -326,6 +328,11 @@ WHERE NOT EXISTS (SELECT FROM graphrec_incoming incoming WHERE incoming.stable_i
 _MERGE = sql.SQL("""
 INSERT INTO {table} AS there ({columns}) SELECT {columns} FROM graphrec_incoming ORDER BY position
 ON CONFLICT (stable_id) DO UPDATE SET {changes} WHERE {old} IS DISTINCT FROM {new}""")
+_BACK = sql.SQL("""
+UPDATE {table} there SET removed_at = NULL, removed_by = NULL FROM graphrec_incoming incoming
+WHERE incoming.stable_id = there.stable_id AND there.removed_by = 'run'""")
+_GONE = sql.SQL("""
+UPDATE {table} SET removed_at = now(), removed_by = 'run' WHERE stable_id = ANY(%s) AND removed_at IS NULL""")
 _MERGE_USERS = sql.SQL("""
 INSERT INTO {table} ({columns}) SELECT {columns} FROM graphrec_incoming
 ON CONFLICT (user_id) DO UPDATE SET {changes}""")

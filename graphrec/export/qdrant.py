@@ -27,6 +27,8 @@ try:
         refusals,
     )
     from graphrec.export.stores.qdrant_known import (
+        NOT_REMOVED,
+        REMOVAL,
         REMOVED,
         QdrantKnown,
         filter_of,
@@ -90,6 +92,7 @@ class QdrantItems(ItemStore):
             still_removed = 0
             for rows in progress(items.batches(_POINTS), "Upserting items", -(-len(items) // _POINTS)):
                 still_removed += self._upsert_batch(items, rows)
+            self._mark(items.removed, _removal("run"), was_removed=False)
             if users is not None:
                 self._upsert_users(users, progress)
             dropped = self._drop_others(version) if replace else 0
@@ -97,12 +100,11 @@ class QdrantItems(ItemStore):
 
     def delete(self, item_ids: Sequence[str]) -> int:
         """See `ItemStore.delete`; the point stays, with the time in `removed_at`."""
-        removed_at = datetime.now(UTC).isoformat(timespec="seconds")
-        return self._mark(item_ids, {REMOVED: True, "removed_at": removed_at}, was_removed=False)
+        return self._mark(item_ids, _removal("hand"), was_removed=False)
 
     def restore(self, item_ids: Sequence[str]) -> int:
         """See `ItemStore.restore`."""
-        return self._mark(item_ids, {REMOVED: False, "removed_at": None}, was_removed=True)
+        return self._mark(item_ids, NOT_REMOVED, was_removed=True)
 
     def delete_users(self, user_ids: Sequence[str]) -> int:
         """See `ItemStore.delete_users`."""
@@ -191,7 +193,7 @@ class QdrantItems(ItemStore):
     def _upsert_batch(self, items: ItemRecords, rows: range) -> int:
         """Returns how many of the items stay removed."""
         keys = [int(items.stable_id_N[row]) for row in rows]
-        fields = ["item_id", REMOVED, "removed_at"]
+        fields = ["item_id", *REMOVAL]
         there = {point.id: point.payload for point in self.client.retrieve(self.collection, keys, with_payload=fields)}
         payloads = []
         for row, key in zip(rows, keys, strict=True):
@@ -202,7 +204,8 @@ class QdrantItems(ItemStore):
                     f"Ids {before['item_id']!r} and {payload['item_id']!r} have the same stable id: rename one of the "
                     "two."
                 )
-            payloads.append(payload | {REMOVED: before.get(REMOVED, False), "removed_at": before.get("removed_at")})
+            is_by_hand = before.get("removed_by") == "hand"
+            payloads.append(payload | ({name: before[name] for name in REMOVAL} if is_by_hand else NOT_REMOVED))
         vectors = items.embeddings.vectors[rows.start : rows.stop].tolist()
         self.client.upsert(self.collection, models.Batch(ids=keys, payloads=payloads, vectors=vectors), wait=True)
         return sum(payload[REMOVED] for payload in payloads)
@@ -250,3 +253,7 @@ class QdrantItems(ItemStore):
                     self.collection, payload, points=models.FilterSelector(filter=chosen), wait=True
                 )
         return int(count)
+
+
+def _removal(by: str) -> dict[str, Any]:
+    return {REMOVED: True, "removed_at": datetime.now(UTC).isoformat(timespec="seconds"), "removed_by": by}

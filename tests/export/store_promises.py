@@ -1,5 +1,6 @@
 """What every vector database does alike: the tests of each inherit these, and bring an empty `store`."""
 
+from copy import copy
 from dataclasses import replace
 
 import numpy as np
@@ -127,6 +128,35 @@ class StorePromises:
             assert lists(found) == naive_lists(items, queries, NUM_ITEMS, left)
         assert filled.restore(gone) == 3
         assert lists(filled.search(queries, 9, exact=True)) == naive_lists(items, queries, 9)
+
+    def test_what_the_run_removed_goes_and_comes_back_with_the_run(self, filled, items, queries):
+        fewer = made_up_items(num_items=NUM_ITEMS - 2)
+        fewer = replace(fewer, removed=tuple(map(str, items.embeddings.ids[NUM_ITEMS - 2 :])))
+        filled.delete(["007"])
+        filled.upsert(fewer)
+        left = range(1, NUM_ITEMS - 2)
+        assert lists(filled.search(queries, NUM_ITEMS, exact=True)) == naive_lists(fewer, queries, NUM_ITEMS, left)
+        assert filled.upsert(items).still_removed == 1
+        left = range(1, NUM_ITEMS)
+        assert lists(filled.search(queries, NUM_ITEMS, exact=True)) == naive_lists(items, queries, NUM_ITEMS, left)
+
+    def test_a_living_run_is_followed(self, store, fitted):
+        """Items that came or went since training, and somebody new: the same call again."""
+        store.upsert(ItemRecords.of(fitted), Queries.of(fitted))
+        living, first = copy(fitted), str(fitted.embeddings("item").ids[0])
+        users = [str(one) for one in Queries.of(fitted).user_ids[:10]]
+        living.remove_items([first])
+        living.add_items([{"item_id": "brand new", "title": "Red wool hat", "category": "hat"}])
+        living.add_events([{"user_id": "u-new", "item_id": "brand new"}, {"user_id": users[0], "item_id": "brand new"}])
+        done = store.upsert(ItemRecords.of(living), Queries.of(living))
+        assert done.items == len(fitted.embeddings("item"))
+        for asking in (Queries.of(living, [*users, "u-new"]), store.queries([*users, "u-new"])):
+            for k in (20, done.items + 1):
+                expected = living.recommend([*users, "u-new"], k=k, exclude_seen=False)
+                found = store.search(asking, k, exclude_seen=False, exact=True)
+                pd.testing.assert_frame_equal(found, expected)
+        assert first not in set(found["item_id"])
+        assert "brand new" in set(found["item_id"])
 
     def test_the_same_upsert_again_changes_nothing(self, filled, items, queries):
         before = self.rows(filled)

@@ -35,7 +35,7 @@ class Upserted:
     items: int
     users: int
     still_removed: int
-    """Items among them that were removed earlier, and stay so until `restore`."""
+    """Items among them that were removed by `delete`, and stay so until `restore`."""
     dropped: int
     """Items of an earlier version that this one does not have."""
 
@@ -56,7 +56,8 @@ class Request:
 class ItemStore(ABC):
     """The items of one model version in a database, found by inner product.
 
-    Keys are stable ids. Removed items stay as tombstones that no answer holds, and that no later upsert brings back.
+    Keys are stable ids. Removed items stay as tombstones that no answer holds. What was removed here (`delete`) no
+    upsert brings back; what the run removed comes back when the run has it again.
     """
 
     @abstractmethod
@@ -65,6 +66,7 @@ class ItemStore(ABC):
     ) -> Upserted:
         """Insert or update these items, and the users' queries if given; the same call again changes nothing.
 
+        Items that the run has removed are removed here. Other items, and users who are not given, stay as they are.
         Vectors of another model version than those that are there are refused, unless `replace`: then the items and
         users that are not given leave.
         """

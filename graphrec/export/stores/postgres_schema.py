@@ -13,7 +13,9 @@ COLUMNS = (
     "stable_id", "item_id", "vector", "degree", "source", "model_version", "title", "site", "attributes", "facets",
     "position", "norm",
 )  # fmt: skip
-"""Of the items, as they are copied in; `removed_at` is kept apart from every upsert."""
+"""Of the items, as they are copied in."""
+REMOVAL = ("removed_at", "removed_by")
+"""When an item was removed, and whether by hand or because the run has it no more; both null where it was not."""
 TYPES = ("int8", "text", "vector", "int8", "text", "text", "text", "text", "jsonb", "text[]", "int8", "float8")
 USER_COLUMNS = ("user_id", "vector", "seen", "model_version")
 USER_TYPES = ("text", "vector", "int8[]", "text")
@@ -78,7 +80,7 @@ def create_tables(connection: Connection[Any], names: Names, dim: int) -> None:
     for table, statement in ((names.items, _ITEMS), (names.users, _USERS)):
         if not exists(connection, table):
             connection.execute(statement.format(table=table, dim=sql.Literal(dim)))
-    _check_columns(connection, names.items, (*COLUMNS, "removed_at"))
+    _check_columns(connection, names.items, (*COLUMNS, *REMOVAL))
     _check_columns(connection, names.users, USER_COLUMNS)
     _check_dim(connection, names, dim)
     for of, expression in _PLAIN_INDEXES.items():
@@ -152,7 +154,8 @@ CREATE TABLE {table} (
     facets text[] NOT NULL,
     position bigint NOT NULL,
     norm double precision NOT NULL,
-    removed_at timestamptz
+    removed_at timestamptz,
+    removed_by text
 )""")
 _USERS = sql.SQL("""
 CREATE TABLE {table} (

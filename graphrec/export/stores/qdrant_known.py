@@ -11,6 +11,9 @@ from graphrec.errors import GraphRecError
 from graphrec.export.stores.conditions import Between, Conditions, Kind
 
 REMOVED = "removed"
+REMOVAL = (REMOVED, "removed_at", "removed_by")
+"""Whether an item was removed, when, and whether by hand or because the run has it no more."""
+NOT_REMOVED = {REMOVED: False, "removed_at": None, "removed_by": None}
 _PAGE = 1_000
 
 

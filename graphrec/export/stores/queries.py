@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
 from graphrec.data.stable_ids import stable_ids
 from graphrec.errors import GraphRecError
+from graphrec.living.live_state import LiveState
 from graphrec.recommender import Recommender
 
 
@@ -39,21 +39,27 @@ class Queries:
 
         Raises GraphRecError for a user who is unknown or has no history.
         """
-        with_history_U = np.diff(model.seen.indptr) > 0
+        state = model.live.state
         if user_ids is None:
-            users = np.flatnonzero(with_history_U)
+            users = np.arange(len(state.users))
+            users = users[np.diff(state.seen.take(users).indptr) > 0]
         else:
             if isinstance(user_ids, str):
                 raise GraphRecError(f"Expected a list of user ids, got {user_ids!r}: write [{user_ids!r}].")
-            users = model.train_.user_id_index.get_indexer(pd.Index(list(user_ids), dtype=object))
-            for user_id, user in zip(user_ids, users, strict=True):
-                if user < 0 or not with_history_U[user]:
-                    what = "is not in the training data" if user < 0 else "has no interaction in the training data"
-                    raise GraphRecError(f"User {user_id!r} {what}: name a user with a history.")
-        stable_id_I = stable_ids(model.train_.catalogue.item_ids)
-        seen_BI = model.seen[users]
-        seen = np.split(stable_id_I[seen_BI.indices], seen_BI.indptr[1:-1]) if len(users) else []
-        return cls(model.train_.user_ids[users], model.queries(users), seen, model_version or model.version)
+            users = state.users.indices(list(user_ids))
+            _require_history(user_ids, users, state)
+        seen_BI = state.seen.take(users)
+        items, place_N = np.unique(seen_BI.indices, return_inverse=True)
+        numbers_N = stable_ids(state.items.item_ids[items])[place_N]
+        seen = np.split(numbers_N, seen_BI.indptr[1:-1]) if len(users) else []
+        return cls(state.users.names[users], state.queries(users), seen, model_version or model.version)
 
     def __len__(self) -> int:
         return len(self.vectors_BD)
+
+
+def _require_history(user_ids: Sequence[str], users: np.ndarray, state: LiveState) -> None:
+    for user_id, user in zip(user_ids, users, strict=True):
+        if user < 0 or not len(state.seen.row(int(user))[0]):
+            what = "is not in the training data" if user < 0 else "has no interaction in the training data"
+            raise GraphRecError(f"User {user_id!r} {what}: name a user with a history.")

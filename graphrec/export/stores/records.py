@@ -7,7 +7,6 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from graphrec.data.catalogue import Attributes
 from graphrec.data.stable_ids import stable_ids
@@ -19,7 +18,7 @@ Value = str | float | list[str]
 
 @dataclass(frozen=True)
 class ItemRecords:
-    """N items with their vectors and what can be shown or filtered; equal scores stand in the order of the rows.
+    """N items with their vectors and what can be shown or filtered.
 
     Raises ValueError where a column has another number of rows.
     """
@@ -30,7 +29,12 @@ class ItemRecords:
     site_N: np.ndarray
     attributes: Attributes
     model_version: str
-    """Of the vectors: those of different versions are not comparable."""
+    """Of the vectors: those of different versions are not comparable. Items that came since training have it too."""
+    removed: tuple[str, ...] = ()
+    """Ids of items that were removed from the run since it was trained, none of them among the N."""
+    index_N: np.ndarray | None = None
+    """Index of each item in the run, rising, which decides between equal scores; None: the row. It stays when others go,
+    so that their rows need not be written again."""
 
     def __post_init__(self) -> None:
         columns: list[Sized] = [self.title_N, self.site_N, *self.attributes.categorical.values()]
@@ -40,9 +44,9 @@ class ItemRecords:
 
     @classmethod
     def of(cls, model: Recommender, model_version: str | None = None) -> "ItemRecords":
-        """The items that a run recommends, as it serves them. `model_version`: default: the run's own."""
-        embeddings, catalogue = model.embeddings("item"), model.train_.catalogue
-        row_N = catalogue.id_index.get_indexer(pd.Index(embeddings.ids, dtype=object))
+        """The items that a run recommends, as it serves them now. `model_version`: default: the run's own."""
+        items, embeddings = model.live.state.items, model.embeddings("item")
+        row_N, catalogue = items.id_index.indices(embeddings.ids), items.catalogue
         known = catalogue.known_attributes
         attributes = Attributes(
             categorical={name: values[row_N] for name, values in known.categorical.items()},
@@ -50,7 +54,13 @@ class ItemRecords:
             numeric={name: values[row_N] for name, values in known.numeric.items()},
         )
         return cls(
-            embeddings, catalogue.title[row_N], catalogue.site[row_N], attributes, model_version or model.version
+            embeddings,
+            catalogue.title[row_N],
+            catalogue.site[row_N],
+            attributes,
+            model_version or model.version,
+            tuple(map(str, items.item_ids[items.removed])),
+            row_N,
         )
 
     def __len__(self) -> int:
@@ -78,7 +88,7 @@ class ItemRecords:
             "site": str(self.site_N[row]),
             "attributes": values,
             "facets": [facet(name, one) for name, held in values.items() for one in _words(held)],
-            "position": row,
+            "position": row if self.index_N is None else int(self.index_N[row]),
             "norm": float(self.norm_N[row]),
         }
 
