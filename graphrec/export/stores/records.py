@@ -33,8 +33,8 @@ class ItemRecords:
     removed: tuple[str, ...] = ()
     """Ids of items that were removed from the run since it was trained, none of them among the N."""
     index_N: np.ndarray | None = None
-    """Index of each item in the run, rising, which decides between equal scores; None: the row. It stays when others go,
-    so that their rows need not be written again."""
+    """Index of each item in the run, rising, which decides between equal scores; None: the row. It stays when others
+    go, so that their rows need not be written again."""
 
     def __post_init__(self) -> None:
         columns: list[Sized] = [self.title_N, self.site_N, *self.attributes.categorical.values()]
