@@ -8,6 +8,9 @@ from typing import Any, Self
 
 import numpy as np
 
+_SMALL = 64
+"""Rows that are not worth tidying up for."""
+
 
 class _Store:
     """Rows that were put down, one after the other: what is there is never overwritten, so readers need no lock."""
@@ -32,6 +35,7 @@ class Patched:
     """N rows: those of `base`, but for the patched ones, and further ones behind it. Immutable; patches make a new one.
 
     A patch costs what it holds, and a few bytes for each row that was patched before it; nothing grows with the base.
+    Values that a later patch replaced are let go, together with whoever still reads them.
     """
 
     def __init__(self, base: np.ndarray) -> None:
@@ -89,9 +93,12 @@ class Patched:
         new.base, new._store, new._length = self.base, self._store, length
         is_kept = ~np.isin(self.rows, rows, assume_unique=True)
         kept, place = self.rows[is_kept], self._place[is_kept]
+        if self._store.count > 2 * len(kept) + _SMALL:  # mostly what was replaced since: paid for by as many patches
+            new._store = _Store(self.base.shape[1:], self.base.dtype)
+            place = new._store.put(self._store.values[place])
         at = np.searchsorted(kept, rows)
         new.rows = np.insert(kept, at, rows)
-        new._place = np.insert(place, at, self._store.put(np.asarray(values, dtype=self.dtype)[order]))
+        new._place = np.insert(place, at, new._store.put(np.asarray(values, dtype=self.dtype)[order]))
         return new
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:

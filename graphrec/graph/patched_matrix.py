@@ -78,7 +78,9 @@ class PatchedMatrix:
             _added(self.row(int(row)) if row < self.num_rows else _NOTHING, column_E[part], weight_E[part])
             for row, part in zip(rows, np.split(order, start[1:]), strict=True)
         ]
-        places = len(lists) + np.arange(len(rows))
+        places = changed[rows]
+        is_first = places < 0
+        places[is_first] = len(lists) + np.arange(np.count_nonzero(is_first))
         held = np.empty(len(rows), dtype=object)
         held[:] = pairs
         return type(self)(self.base, changed.with_rows(rows, places), lists.with_rows(places, held), num_columns)
