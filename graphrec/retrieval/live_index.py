@@ -17,7 +17,7 @@ import scipy.sparse as sp
 from graphrec.data.patched import Patched
 from graphrec.retrieval.exclusion import Exclusion
 from graphrec.retrieval.found import Found
-from graphrec.retrieval.item_index import ItemIndex
+from graphrec.retrieval.item_index import ItemIndex, checked_allowed
 from graphrec.retrieval.rescoring import Request, Source, best_items, product_error
 
 
@@ -73,7 +73,7 @@ class LiveIndex:
         excluded = Exclusion.of(exclude, len(query_BD), len(self))
         error_B = product_error(query_BD, self.largest_norm)
         request = Request(query_BD, self.vectors_ID, k, excluded, error_B)
-        return best_items(request, self._sources(allowed))
+        return best_items(request, self._sources(checked_allowed(allowed, len(self))))
 
     def _sources(self, allowed: np.ndarray | None) -> list[Source]:
         size = len(self.base)
