@@ -95,12 +95,17 @@ class Ledger:
         count = int(rng.integers(1, 6))
         names = [f"u{HEAVY}", "u49", *(f"v{place}" for place in range(4)), *(f"u{place}" for place in range(1, 12))]
         users = [str(one) for one in rng.choice(names, count)]
-        items = [str(rng.choice(self.known())) for _ in range(count)]
+        items = [str(one) for one in rng.choice([*self.known()[-6:], *self.known()[:4]], count)]
         weights = rng.integers(1, 4, count).tolist()
         events = list(zip(users, items, weights, strict=True))
-        self.model.add_events([dict(zip(("user_id", "item_id", "weight"), one, strict=True)) for one in events])
-        seen = set()
-        self.events += [one for one in events if not (one[:2] in seen or seen.add(one[:2]))]  # without times: once
+        records = [dict(zip(("user_id", "item_id", "weight"), one, strict=True)) for one in events]
+        if rng.random() < 0.5:  # with times every one counts, also of a person with an item that they had before
+            records = [record | {"timestamp": 1e9 + place} for place, record in enumerate(records)]
+            self.events += events
+        else:
+            seen = set()
+            self.events += [one for one in events if not (one[:2] in seen or seen.add(one[:2]))]
+        self.model.add_events(records)
 
     def record(self, item_id):
         catalogue = self.model.train_.catalogue
