@@ -132,8 +132,8 @@ def table(metrics: dict[str, Any]) -> str:
 def short_table(metrics: dict[str, Any]) -> str:
     """Recall alone, for the project's README."""
     lines = [
-        "| events per new film | new films alone: content | add-events | retrained | among all films: content | add-events "
-        "| retrained | seconds: add-events | retraining |",
+        "| events per new film | new films alone: content | add-events | retrained | among all films: content | "
+        "add-events | retrained | seconds: add-events | retraining |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for step, ways in sorted(metrics.get("steps", {}).items(), key=lambda one: int(one[0])):
