@@ -73,6 +73,11 @@ class Changes:
         """Everybody who did something."""
         return {user for one in self.stored if isinstance(one.entry, Happened) for user in one.entry.user_ids}
 
+    @property
+    def events(self) -> int:
+        """How many."""
+        return sum(len(one.entry) for one in self.stored if isinstance(one.entry, Happened))
+
     def with_more(self, stored: Sequence[Stored]) -> "Changes":
         """With these behind them."""
         last = max([self.last, *(one.sequence for one in stored)])

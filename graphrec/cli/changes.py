@@ -58,9 +58,10 @@ def add_items(
 ) -> None:
     """Make new items recommendable at once, by their content; nothing is trained."""
     _, progress = screen_and_progress()
-    live = _opened(run, device, cache, no_cache)
-    change = live.add_items(file, vectors=_own_vectors(vectors), root=root, site=site, progress=progress)
-    _tell(live, change, f"Added {_counted(len(change.ids), 'item')}", file, as_json)
+    own = _own_vectors(vectors)
+    with _opened(run, device, cache, no_cache) as live:
+        change = live.add_items(file, vectors=own, root=root, site=site, progress=progress)
+    _tell(run, change, f"Added {_counted(len(change.ids), 'item')}", file, as_json)
 
 
 def update_items(
@@ -76,9 +77,10 @@ def update_items(
 ) -> None:
     """Change what is known of items: their titles, texts, pictures, attributes. What a file does not have stays."""
     _, progress = screen_and_progress()
-    live = _opened(run, device, cache, no_cache)
-    change = live.update_items(file, vectors=_own_vectors(vectors), root=root, site=site, progress=progress)
-    _tell(live, change, f"Changed {_counted(len(change.ids), 'item')}", file, as_json)
+    own = _own_vectors(vectors)
+    with _opened(run, device, cache, no_cache) as live:
+        change = live.update_items(file, vectors=own, root=root, site=site, progress=progress)
+    _tell(run, change, f"Changed {_counted(len(change.ids), 'item')}", file, as_json)
 
 
 def remove_items(
@@ -95,9 +97,9 @@ def remove_items(
     wanted = [*split_ids(ids), *(read_item_ids(file) if file else ())]
     if not wanted:
         raise typer.BadParameter("give item ids, or --file", param_hint="ID")
-    live = _opened(run, "cpu", None, True)
-    change = live.remove_items(wanted)
-    _tell(live, change, f"Removed {_counted(len(change.ids), 'item')}", file, as_json)
+    with _opened(run, "cpu", None, True) as live:
+        change = live.remove_items(wanted)
+    _tell(run, change, f"Removed {_counted(len(change.ids), 'item')}", file, as_json)
 
 
 def add_events(
@@ -113,11 +115,11 @@ def add_events(
 
     Nothing is trained. People may be new; items have to be known.
     """
-    live = _opened(run, "cpu", None, True)
-    before = live.drift().events
-    change = live.add_events(file, site=site)
+    with _opened(run, "cpu", None, True) as live:
+        before = live.drift().events
+        change = live.add_events(file, site=site)
     events = _counted(change.drift.events - before, "event")
-    _tell(live, change, f"Added {events} with {_counted(len(change.ids), 'item')}", file, as_json)
+    _tell(run, change, f"Added {events} with {_counted(len(change.ids), 'item')}", file, as_json)
 
 
 def _opened(run: Path, device: str, cache: Path | None, no_cache: bool) -> "LiveRun":
@@ -140,10 +142,9 @@ def _own_vectors(given: list[str] | None) -> "dict[str, OwnVectors]":
     return vectors
 
 
-def _tell(live: "LiveRun", change: "Change", done: str, file: Path | None, as_json: bool) -> None:
+def _tell(run: Path, change: "Change", done: str, file: Path | None, as_json: bool) -> None:
     from graphrec.data.set_aside import write_set_aside
 
-    live.close()
     set_aside, kept = change.set_aside, None
     if len(set_aside) and file is not None:
         kept = file.with_name(f"{file.stem}.set_aside.csv")
@@ -167,12 +168,12 @@ def _tell(live: "LiveRun", change: "Change", done: str, file: Path | None, as_js
     for warning in set_aside.warnings:
         screen.print(f"! {warning}", style="yellow", markup=False)
     for (_, reason), count in set_aside.counts().items():
-        screen.print(f"{count:,} rows set aside: {reason}", style="yellow", markup=False)
+        screen.print(f"{_counted(count, 'row')} set aside: {reason}", style="yellow", markup=False)
     for reason, count in set_aside.left_out.items():
-        screen.print(f"{count:,} rows left out: {reason}", markup=False)
+        screen.print(f"{_counted(count, 'row')} left out: {reason}", markup=False, soft_wrap=True)
     if kept is not None:
         screen.print(f"The rows set aside: {kept}", markup=False, soft_wrap=True)
-    answer().print(f"{done} in {live.folder} (change {change.sequence}).", markup=False, soft_wrap=True)
+    answer().print(f"{done} in {run} (change {change.sequence}).", markup=False, soft_wrap=True)
     drift = change.drift
     since = [
         _counted(count, what)

@@ -1,9 +1,11 @@
 """What a file holds, piece by piece: texts as texts, tables by column, and what is compressed unpacked."""
 
 import gzip
+import sqlite3
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, cast
@@ -14,6 +16,8 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 _CHUNK = 16 << 20
+_ROWS = 65_536
+_SQLITE = b"SQLite format 3\x00"
 _MOST_PACKED = 4
 """Files in files in files; deeper ones are looked at as they are."""
 _ARROWS_OWN = b"ARROW:schema"
@@ -34,6 +38,9 @@ class Piece:
 def pieces(path: Path, overlap: int) -> Iterator[Piece]:
     """Everything in the file; pieces of long content share `overlap` bytes at least with the next one."""
     with path.open("rb") as file:
+        if file.read(len(_SQLITE)) == _SQLITE:
+            yield from _of_sqlite(path)  # and then its bytes, for what SQLite itself does not show
+        file.seek(0)
         yield from _of(file, "", overlap, 0, path.suffix in (".csv", ".tsv"))
 
 
@@ -59,6 +66,20 @@ def _of(file: IO[bytes], where: str, overlap: int, depth: int, is_csv: bool) -> 
             pass  # it is not what it looks like: then its bytes say what there is
         file.seek(0)
     yield from _plain(file, where, overlap)
+
+
+def _of_sqlite(path: Path) -> Iterator[Piece]:
+    """Every column with text, table by table; nothing where it cannot be read."""
+    with suppress(sqlite3.Error), closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
+        tables = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        for table in tables:
+            rows = database.execute(f'SELECT * FROM "{table}"')
+            names = [column[0] for column in rows.description]
+            while some := rows.fetchmany(_ROWS):
+                for name, values in zip(names, zip(*some, strict=True), strict=True):
+                    texts = [one for one in values if isinstance(one, str)]
+                    if texts:
+                        yield Piece(f"table {table}, column {name}", name, "\n".join(texts))
 
 
 def _of_parquet(file: IO[bytes], where: str) -> Iterator[Piece]:

@@ -26,6 +26,8 @@ from graphrec.living.arrival import Arrival
 from graphrec.living.entries import Arrived, Entry, Happened, Removed
 
 JOURNAL = "changes.sqlite"
+JOURNAL_FILES = (JOURNAL, f"{JOURNAL}-wal", f"{JOURNAL}-shm")
+"""The file, and those that SQLite has beside it while somebody has it open."""
 _FORMAT = 1
 _WAIT_SECONDS = 60.0
 _PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON", "foreign_keys=ON")
