@@ -152,8 +152,8 @@ class LiveRun:
                     entry, set_aside = self._without_known(entry, set_aside)
                 sequence = self._journal.last
                 if not isinstance(entry, Happened) or len(entry):
-                    sequence = self._journal.append(entry, self.version, self._model.made_by)
-                    changed = self._model.taking([Stored(sequence, entry, self.version, self._model.made_by)])
+                    stored = self._journal.append(Stored(0, entry, self.version, self._model.made_by))
+                    sequence, changed = stored.sequence, self._model.taking([stored])
                 else:
                     changed = self._model
             self._model = changed  # only now that it is on the disk

@@ -23,6 +23,7 @@ from graphrec.features.extract import ItemFeatures, extract_features
 from graphrec.features.gate import item_blocks
 from graphrec.graph.interaction_graph import InteractionGraph
 from graphrec.graph.site_view import SiteView
+from graphrec.living.changes import Changes
 from graphrec.living.drift import Drift
 from graphrec.living.encoding import ArrivalEncoder
 from graphrec.living.entries import Entry
@@ -41,7 +42,7 @@ from graphrec.progress import Progress, Say, silent, unsaid
 from graphrec.retrieval.embeddings import Embeddings
 from graphrec.retrieval.item_index import ItemIndex
 from graphrec.retrieval.live_index import LiveIndex
-from graphrec.run_folder import Changes, Run, read_run, write_run
+from graphrec.run_folder import Run, read_run, write_run
 from graphrec.run_without_users import run_without_users
 from graphrec.search.clip_index import ClipIndex
 from graphrec.search.products import features_of_products
