@@ -117,7 +117,9 @@ def unknown_item(
     """The error about an id that no item has; `asked` says where it stood."""
     if is_removed:
         return GraphRecError(f"{asked}: item {item_id!r} was removed; add it again, or leave it out.")
-    hint = close_names(item_id, known) if len(known) <= _COMPARED else "expected ids from the catalogue."
+    hint = "expected ids from the catalogue."
+    if len(known) <= _COMPARED:
+        hint = close_names(item_id, np.asarray(known).tolist() if isinstance(known, Patched) else known)
     return GraphRecError(f"{asked}: unknown item {item_id!r}; {hint}")
 
 

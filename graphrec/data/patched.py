@@ -42,7 +42,7 @@ class Patched:
     """
 
     def __init__(self, base: np.ndarray) -> None:
-        self.base = base
+        self.base = np.asarray(base)  # of a memory map too: its rows cost more through its own class
         self.rows = np.empty(0, dtype=np.int64)
         """Patched rows, rising."""
         self._place = np.empty(0, dtype=np.int64)

@@ -42,6 +42,19 @@ class PatchedMatrix:
         part = slice(self.base.indptr[row], self.base.indptr[row + 1])
         return self.base.indices[part].astype(np.int64), self.base.data[part]
 
+    def columns(self, rows: np.ndarray) -> list[np.ndarray]:
+        """The columns of each of these rows, int64 rising."""
+        pairs, num_rows = self.changed[rows], self.base.shape[0]
+        indptr, indices = self.base.indptr, self.base.indices
+        return [
+            pair[0]
+            if pair is not None
+            else indices[indptr[row] : indptr[row + 1]].astype(np.int64)
+            if row < num_rows
+            else _NOTHING[0]
+            for pair, row in zip(pairs, rows.tolist(), strict=True)
+        ]
+
     def take(self, rows: np.ndarray) -> sp.csr_matrix:
         """The rows, in their order, (rows × C)."""
         pair_B = self.changed[rows]
