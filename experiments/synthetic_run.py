@@ -43,7 +43,9 @@ COLD_SHARE = 0.1
 SMALL = 3_000
 ADJECTIVES = ("red", "blue", "green", "black", "white", "long", "short", "warm", "light", "striped")
 NOUNS = ("dress", "shirt", "coat", "boots", "scarf", "bag", "hat", "skirt", "jacket", "socks")
-PHRASES = np.array([f"{adjective} {noun} {number}" for number in range(5) for adjective in ADJECTIVES for noun in NOUNS])
+PHRASES = np.array(
+    [f"{adjective} {noun} {number}" for number in range(5) for adjective in ADJECTIVES for noun in NOUNS]
+)
 CONFIG = GraphRecConfig.load(
     None,
     (f"model.encoder.dim={DIM}", f"model.raw_dim={RAW_DIM}", "model.training.max_epochs=3", "index.build_threads=2"),
@@ -61,7 +63,9 @@ class World:
         rng = np.random.default_rng(self.seed)
         cluster_I = rng.integers(0, CLUSTERS, self.num_items)
         attributes = Attributes(
-            categorical={"category": np.array([f"c{one}" for one in range(CATEGORIES)], object)[cluster_I % CATEGORIES]},
+            categorical={
+                "category": np.array([f"c{one}" for one in range(CATEGORIES)], object)[cluster_I % CATEGORIES]
+            },
             numeric={"price": np.round(np.exp(rng.normal(3 + (cluster_I % 7) / 7, 0.5)), 2)},
         )
         title_I = PHRASES.astype(object)[self.phrase_I(cluster_I, rng)]
@@ -71,7 +75,9 @@ class World:
         num_users = self.num_items // ITEMS_PER_USER
         user_ids = np.array([f"u{user:07}" for user in range(num_users)], dtype=object)
         interactions = self.interactions(cluster_I, num_users, rng)
-        return Dataset("synthetic", catalogue, user_ids, (), interactions, own_vectors={"look": self.looks(ids, cluster_I, rng)})
+        return Dataset(
+            "synthetic", catalogue, user_ids, (), interactions, own_vectors={"look": self.looks(ids, cluster_I, rng)}
+        )
 
     @staticmethod
     def phrase_I(cluster_I: np.ndarray, rng: np.random.Generator) -> np.ndarray:
