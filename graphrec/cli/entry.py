@@ -14,6 +14,7 @@ from graphrec.cli.export import export
 from graphrec.cli.forget_user import forget_user
 from graphrec.cli.recall import recall
 from graphrec.cli.search import search
+from graphrec.cli.serve import serve
 from graphrec.cli.sites import sites_app
 from graphrec.cli.train import train
 from graphrec.cli.tune import tune
@@ -30,6 +31,7 @@ for command in (demo, check, encode, train, tune, recall, search):
     app.command()(command)
 app.command("eval")(evaluate)
 app.command()(export)
+app.command()(serve)
 app.command("forget-user")(forget_user)
 app.add_typer(clip_app, name="clip")
 app.add_typer(sites_app, name="sites")

@@ -1,0 +1,82 @@
+"""From a request to a list of items: the rules that a service needs beyond those of the library."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, TypeVar
+
+import pandas as pd
+
+from graphrec.data.filters import Filters
+from graphrec.recommender import Recommender
+from graphrec.serving.answers import Basis, FoundItem, RankedItem, RecommendAnswer, SearchAnswer
+from graphrec.serving.limits import Limits
+from graphrec.serving.requests import RecommendRequest, SearchRequest
+from graphrec.serving.service import Snapshot
+from graphrec.serving.uploads import Upload, picture_files
+
+if TYPE_CHECKING:
+    from graphrec.serving.requests import _Filtered
+
+R = TypeVar("R", bound=RankedItem)
+
+
+def recommend(now: Snapshot, asked: RecommendRequest, pictures: Sequence[Upload], limits: Limits) -> RecommendAnswer:
+    """The list for a user or a basket; what is popular where nothing is known of either, which is no error.
+
+    Raises GraphRecError and ProblemError for what cannot be met.
+    """
+    model, filters = now.model, _filters(now.model, asked)
+    known, unknown = _by_catalogue(model, asked.item_ids)
+    basis: Basis = "popular"
+    if asked.user_id is not None and _has_history(model, asked.user_id):
+        table, basis = model.recommend([asked.user_id], asked.k, not asked.include_seen, filters=filters), "user"
+    elif known or asked.texts or pictures:
+        with picture_files(pictures, limits) as images:
+            table = model.recommend_from_items(known, asked.k, filters=filters, texts=asked.texts, images=images)
+        basis = "items"
+    else:
+        table = model.recommend_popular(asked.k, filters=filters)
+    return RecommendAnswer(
+        model_version=now.version, sequence=now.sequence, basis=basis, unknown_items=unknown,
+        items=_rows(table, RankedItem),
+    )  # fmt: skip
+
+
+def search(now: Snapshot, asked: SearchRequest, pictures: Sequence[Upload], limits: Limits) -> SearchAnswer:
+    """The items nearest to what is asked for. Raises GraphRecError and ProblemError for what cannot be met."""
+    with picture_files(pictures, limits) as images:
+        table = now.model.search(
+            asked.text, images, asked.items, asked.k, but=asked.but, without=asked.without, weights=asked.weights,
+            rerank=asked.rerank, filters=_filters(now.model, asked),
+        )  # fmt: skip
+    return SearchAnswer(
+        model_version=now.version,
+        sequence=now.sequence,
+        items=_rows(table, FoundItem),
+    )
+
+
+def _filters(model: Recommender, asked: "_Filtered") -> Filters:
+    # An unknown id cannot be answered with, so leaving it out is done; the caller's list may be older than a removal.
+    exclude, _ = _by_catalogue(model, asked.exclude)
+    return Filters(asked.site, asked.where, exclude, asked.only_new)
+
+
+def _by_catalogue(model: Recommender, item_ids: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Those that the catalogue has, and those that it does not."""
+    if not item_ids:
+        return [], []
+    is_known = (model.train_.catalogue.id_index.get_indexer(pd.Index(item_ids, dtype=object)) >= 0).tolist()
+    pairs = list(zip(item_ids, is_known, strict=True))
+    return [item_id for item_id, is_in in pairs if is_in], [item_id for item_id, is_in in pairs if not is_in]
+
+
+def _has_history(model: Recommender, user_id: str) -> bool:
+    user = int(model.train_.user_id_index.get_indexer(pd.Index([user_id], dtype=object))[0])
+    return user >= 0 and bool(model.seen.indptr[user + 1] > model.seen.indptr[user])
+
+
+def _rows(table: pd.DataFrame, row: type[R]) -> list[R]:
+    """Column by column, which pandas is fast at."""
+    names = list(row.model_fields)
+    columns = [table[name].tolist() for name in names]
+    return [row.model_validate(dict(zip(names, values, strict=True))) for values in zip(*columns, strict=True)]
