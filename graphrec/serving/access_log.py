@@ -72,7 +72,7 @@ class AccessLog:
                 await problem_response(500, detail)(scope, receive, marked)
         finally:
             seconds = time.perf_counter() - started
-            route = getattr(scope.get("route"), "path", "(none)")
+            route = getattr(scope.get("route"), "path", "(none)").replace(":path}", "}")
             method = scope["method"] if scope["method"] in _METHODS else "(other)"
             self._metrics.count(method, route, status, seconds)
             self._log.info(

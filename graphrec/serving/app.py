@@ -51,7 +51,7 @@ def create_app(
     for module in (recommend, search, items, events, health):
         app.include_router(module.router)
     add_handlers(app)
-    describe(app)
+    describe(app, service.keys.are_required)
     # The last one added is the first to see a request.
     app.add_middleware(BodyLimit, max_bytes=service.limits.body_bytes)
     if not service.keys.are_required:

@@ -51,8 +51,8 @@ def _body(content: dict[str, Any]) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": content}}
 
 
-def describe(app: FastAPI) -> None:
-    """Let the application answer with the whole document."""
+def describe(app: FastAPI, needs_key: bool) -> None:
+    """Let the application answer with the whole document, of which keys are a part where they are needed."""
 
     def document() -> dict[str, Any]:
         if app.openapi_schema is None:
@@ -66,7 +66,17 @@ def describe(app: FastAPI) -> None:
             schemas.update(_shared)
             problem = TypeAdapter(Problem).json_schema(ref_template=_REFERENCE)
             schemas.update({**problem.pop("$defs", {}), "Problem": problem})
+            if not needs_key:
+                _leave_out_keys(made)
             app.openapi_schema = made
         return app.openapi_schema
 
     app.openapi = document  # type: ignore[method-assign]
+
+
+def _leave_out_keys(document: dict[str, Any]) -> None:
+    document["components"].pop("securitySchemes", None)
+    for path in document["paths"].values():
+        for operation in path.values():
+            operation.pop("security", None)
+            operation["responses"].pop("401", None)

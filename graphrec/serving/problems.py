@@ -15,8 +15,9 @@ from graphrec.errors import GraphRecError
 
 MEDIA_TYPE = "application/problem+json"
 _OPTIONS = {
-    "exclude": "exclude", "image": "pictures", "include-seen": "include_seen", "items": "item_ids", "not": "without",
-    "only-new": "only_new", "site": "site", "text": "texts", "where": "where",
+    "but": "but", "exclude": "exclude", "image": "pictures", "include-seen": "include_seen", "items": "items",
+    "not": "without", "only-new": "only_new", "rerank": "rerank", "site": "site", "text": "text", "weights": "weights",
+    "where": "where", "without": "without",
 }  # fmt: skip
 """Options of the command line → fields of a request: messages of the library name the former."""
 

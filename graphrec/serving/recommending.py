@@ -76,7 +76,6 @@ def _has_history(model: Recommender, user_id: str) -> bool:
 
 
 def _rows(table: pd.DataFrame, row: type[R]) -> list[R]:
-    """Column by column, which pandas is fast at."""
-    names = list(row.model_fields)
-    columns = [table[name].tolist() for name in names]
-    return [row.model_validate(dict(zip(names, values, strict=True))) for values in zip(*columns, strict=True)]
+    """The row's fields of each line; taking the table apart at once is the fastest way through pandas."""
+    names = list(table.columns)
+    return [row.model_validate(dict(zip(names, values, strict=True))) for values in table.to_numpy(object).tolist()]

@@ -20,6 +20,7 @@ from graphrec.serving.limits import Limits
 from graphrec.serving.same_site import LOOPBACK
 from graphrec.serving.service import Service
 
+_STOPPING = (signal.SIGINT, signal.SIGTERM)
 _GRACE = 30
 """Seconds that requests in flight get when the service is told to stop."""
 
@@ -63,8 +64,8 @@ def listen(host: str, port: int) -> socket.socket:
 def serve(settings: ServeSettings, bound: socket.socket, announce: Callable[[LiveRun], None]) -> None:
     """Answer until told to stop; requests in flight are finished then.
 
-    The run is loaded while the service listens; `announce` is called once it answers. Raises GraphRecError where the run
-    cannot be loaded.
+    The run is loaded while the service listens; `announce` is called once it answers. Raises GraphRecError where the
+    run cannot be loaded.
     """
     log, failures = json_lines(), list[Exception]()
 
@@ -84,10 +85,13 @@ def serve(settings: ServeSettings, bound: socket.socket, announce: Callable[[Liv
     )  # fmt: skip
     _log_as_json(log)
     warnings.simplefilter("ignore")  # of Pillow and torch: nobody reads them among the lines of the log
-    for one in (signal.SIGINT, signal.SIGTERM):
-        # uvicorn raises the signal again when it has stopped, to end the process: being stopped is no failure.
-        signal.signal(one, lambda *_: setattr(server, "should_exit", True))
-    server.run(sockets=[bound])
+    # uvicorn raises the signal again when it has stopped, to end the process: being stopped is no failure.
+    before = {one: signal.signal(one, lambda *_: setattr(server, "should_exit", True)) for one in _STOPPING}
+    try:
+        server.run(sockets=[bound])
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
     if failures:
         raise failures[0]
 

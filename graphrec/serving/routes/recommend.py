@@ -45,6 +45,7 @@ async def recommend_by_body(request: Request) -> Response:
 
 async def _answer(request: Request, query: RecommendRequest, pictures: list[Upload]) -> Response:
     service = service_of(request)
-    note(request.scope, k=query.k, ids=len(query.item_ids), texts=len(query.texts), pictures=len(pictures))
+    ids = len(query.item_ids) + (query.user_id is not None)
+    note(request.scope, k=query.k, ids=ids, texts=len(query.texts), pictures=len(pictures))
     work = service.work_long if query.texts or pictures else service.work
     return reply(await work(recommend, service.snapshot(), query, pictures, service.limits))

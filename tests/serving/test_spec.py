@@ -1,0 +1,75 @@
+"""The OpenAPI document and the service say the same, whatever is sent (schemathesis: Hatfield-Dodds & Dygalo 2022)."""
+
+import pytest
+import schemathesis
+from conftest import Served
+from hypothesis import HealthCheck, given, settings
+from schemathesis import GenerationMode
+from schemathesis.checks import CHECKS
+
+from graphrec.serving.keys import ApiKeys, new_key
+
+KEY, RECORD = new_key(["read", "write"], "spec")
+EXAMPLES = 12
+NOT_ASKED = {"positive_data_acceptance"}
+"""Whether a request can be met depends on the catalogue too: an unknown id fits the schema."""
+
+
+@pytest.fixture(scope="module")
+def guarded(saved_run, tmp_path_factory):
+    import shutil
+
+    folder = shutil.copytree(saved_run, tmp_path_factory.mktemp("spec") / "latest")
+    with Served(folder, keys=ApiKeys((RECORD,))) as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def document(guarded):
+    return schemathesis.openapi.from_asgi("/openapi.json", guarded.app)
+
+
+def test_the_document_names_every_path(document):
+    assert {found.ok().label for found in document.get_all_operations()} == {
+        "GET /v1/recommend", "POST /v1/recommend", "GET /v1/search", "POST /v1/search", "POST /v1/items",
+        "PATCH /v1/items", "POST /v1/items/remove", "GET /v1/items/{item_id}", "DELETE /v1/items/{item_id}",
+        "POST /v1/events", "GET /healthz", "GET /readyz", "GET /metrics",
+    }  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("mode", GenerationMode, ids=lambda mode: mode.value)
+@pytest.mark.parametrize(
+    "operation",
+    ["GET /v1/recommend", "POST /v1/recommend", "GET /v1/search", "POST /v1/search", "POST /v1/items",
+     "PATCH /v1/items", "POST /v1/items/remove", "GET /v1/items/{item_id}", "DELETE /v1/items/{item_id}",
+     "POST /v1/events", "GET /metrics"],
+)  # fmt: skip
+def test_no_request_makes_the_service_fail_or_answer_what_is_not_documented(guarded, document, operation, mode):
+    method, path = operation.split(" ")
+    excluded = [check for check in CHECKS.get_all() if check.__name__ in NOT_ASKED]
+    assert len(excluded) == len(NOT_ASKED)
+    asked = []
+
+    @given(case=document[path][method].as_strategy(generation_mode=mode))
+    @settings(
+        max_examples=EXAMPLES, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
+    )
+    def ask(case):
+        asked.append(case)
+        case.call_and_validate(headers={"Authorization": f"Bearer {KEY}"}, excluded_checks=excluded)
+
+    ask()
+    assert len(asked) >= EXAMPLES // 2
+    assert '"failed"' not in guarded.lines.getvalue()
+
+
+def test_the_document_asks_for_a_key_only_where_one_is_needed(guarded, client):
+    with_keys, without = (one.get("/openapi.json").json() for one in (guarded.client, client))
+    assert with_keys["paths"]["/v1/search"]["post"]["security"] == [{"HTTPBearer": []}]
+    assert "security" not in str(without)
+    for path, operations in with_keys["paths"].items():
+        for operation in operations.values():
+            assert (
+                ("401" in operation["responses"]) == ("security" in operation) == (path not in ("/healthz", "/readyz"))
+            )
