@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from conftest import Served
+from in_process import Served
 
 from graphrec.serving.keys import ApiKeys, new_key
 

@@ -1,7 +1,7 @@
 """Web pages: those that are named may call the service, others may not even without a key."""
 
 import pytest
-from conftest import Served
+from in_process import Served
 
 from graphrec.errors import GraphRecError
 from graphrec.serving.app import check_origins

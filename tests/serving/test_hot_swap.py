@@ -5,7 +5,7 @@ import threading
 import time
 
 import pytest
-from conftest import Served, when_ready
+from in_process import Served, when_ready
 
 from graphrec.config import GraphRecConfig
 from graphrec.live_run import LiveRun

@@ -18,10 +18,11 @@ class Writing:
 
     async def __call__(self):
         self.count += 1
+        mine = self.count
         await asyncio.sleep(0.01)
-        if self.count <= self._fails:
+        if mine <= self._fails:
             raise ProblemError(422, "no")
-        return Response(str(self.count))
+        return Response(str(mine))
 
 
 def run(make):

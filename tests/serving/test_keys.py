@@ -4,7 +4,7 @@ import json
 import stat
 
 import pytest
-from conftest import Served
+from in_process import Served
 
 from graphrec.errors import GraphRecError
 from graphrec.serving.keys import ApiKeys, append_key, new_key

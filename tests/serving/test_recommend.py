@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from conftest import lists
+from in_process import lists
 
 PATH = "/v1/recommend"
 

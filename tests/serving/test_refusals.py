@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from conftest import Served, png
+from in_process import Served, png
 
 from graphrec.serving.limits import Limits
 
@@ -28,7 +28,8 @@ def test_what_is_no_json_is_400(client, body):
 @pytest.mark.parametrize(
     ("body", "field"),
     [
-        ({"k": 0}, "k"), ({"k": 1001}, "k"), ({"k": "5"}, "k"), ({"userid": "u1"}, "userid"), ({"user_id": ""}, "user_id"),
+        ({"k": 0}, "k"), ({"k": 1001}, "k"), ({"k": "5"}, "k"), ({"userid": "u1"}, "userid"),
+        ({"user_id": ""}, "user_id"),
         ({"texts": ["x" * 4001]}, "texts.0"), ({"item_ids": ["i"] * 1001}, "item_ids"), ([], "request"),
         ({"user_id": "u1", "item_ids": ["a"]}, "request"),
     ],
@@ -96,7 +97,7 @@ def test_a_picture_of_too_many_bytes_or_pixels_is_413_before_it_is_decoded(stric
 
 
 def test_a_bug_is_500_without_a_word_of_what_was_sent(served, monkeypatch):
-    def broken(*_):
+    def broken(*_: object):
         raise RuntimeError("secret-user-7")
 
     monkeypatch.setattr("graphrec.serving.routes.recommend.recommend", broken)

@@ -1,7 +1,7 @@
 """What /v1/search answers: what `Recommender.search` finds."""
 
 import pytest
-from conftest import lists
+from in_process import lists
 
 PATH = "/v1/search"
 

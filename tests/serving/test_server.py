@@ -76,7 +76,7 @@ def until(condition, seconds=30):
 def line(graphrec):
     """The one line that a refused command says."""
 
-    def run(*arguments):
+    def run(*arguments: object):
         code, out, err = graphrec("serve", *arguments)
         assert code == 1
         assert out == ""

@@ -1,24 +1,24 @@
 """The OpenAPI document and the service say the same, whatever is sent (schemathesis: Hatfield-Dodds & Dygalo 2022)."""
 
+import shutil
+
 import pytest
 import schemathesis
-from conftest import Served
 from hypothesis import HealthCheck, given, settings
+from in_process import Served
 from schemathesis import GenerationMode
 from schemathesis.checks import CHECKS
 
 from graphrec.serving.keys import ApiKeys, new_key
 
 KEY, RECORD = new_key(["read", "write"], "spec")
-EXAMPLES = 12
+EXAMPLES = 20
 NOT_ASKED = {"positive_data_acceptance"}
 """Whether a request can be met depends on the catalogue too: an unknown id fits the schema."""
 
 
 @pytest.fixture(scope="module")
 def guarded(saved_run, tmp_path_factory):
-    import shutil
-
     folder = shutil.copytree(saved_run, tmp_path_factory.mktemp("spec") / "latest")
     with Served(folder, keys=ApiKeys((RECORD,))) as one:
         yield one
