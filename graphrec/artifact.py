@@ -23,9 +23,9 @@ from graphrec.disk import delete_leftovers, lacks_room, scratch_folder, scratch_
 from graphrec.errors import GraphRecError
 from graphrec.locks import locked
 
-FORMAT_VERSION = 4
+FORMAT_VERSION = 5
 """Raise it where an older graphrec would misread what is written."""
-_OLDEST_READ = {"run": 4}
+_OLDEST_READ = {"run": 5}
 """By kind, where not every version is read."""
 MANIFEST = "manifest.json"
 CONTAINS_FORGOTTEN = "contains-forgotten"

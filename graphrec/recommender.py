@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +13,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from graphrec.config import GraphRecConfig
-from graphrec.data.dataset import Dataset, Truth
+from graphrec.data.dataset import Dataset, OwnVectors, SetAside, Truth
 from graphrec.data.filters import NO_FILTERS, Filters
 from graphrec.device import Device, resolve_device
 from graphrec.errors import GraphRecError
@@ -22,12 +23,21 @@ from graphrec.features.extract import ItemFeatures, extract_features
 from graphrec.features.gate import item_blocks
 from graphrec.graph.interaction_graph import InteractionGraph
 from graphrec.graph.site_view import SiteView
+from graphrec.living.drift import Drift
+from graphrec.living.encoding import ArrivalEncoder
+from graphrec.living.ids import Ids
+from graphrec.living.live_clip import LiveClip
+from graphrec.living.live_items import LiveItems
+from graphrec.living.live_model import LiveModel
+from graphrec.living.live_state import LiveState, live_state
+from graphrec.living.tables import Source
+from graphrec.living.vectors import KnownVectors
 from graphrec.models.checkpoint import remove_checkpoint, training_key
-from graphrec.models.fallback import sources
-from graphrec.models.graph_model import GraphModel, fit_graph_model, raw_vectors_of_new
+from graphrec.models.graph_model import GraphModel, fit_graph_model
 from graphrec.progress import Progress, Say, silent, unsaid
 from graphrec.retrieval.embeddings import Embeddings
 from graphrec.retrieval.item_index import ItemIndex
+from graphrec.retrieval.live_index import LiveIndex
 from graphrec.run_folder import Run, read_run, write_run
 from graphrec.run_without_users import run_without_users
 from graphrec.search.clip_index import ClipIndex
@@ -107,11 +117,13 @@ class Recommender:
 
         Raises GraphRecError for a user who is unknown or has no history, and as `Filters.eligible` does.
         """
-        k = _checked_k(k, len(self.train_.catalogue))
-        users = self._known_users(user_ids)
-        seen = self.seen[users] if exclude_seen else None
-        found = self.index_.search(self.queries(users), k, exclude=seen, allowed=self._eligible(only_new, filters))
-        return self._table(found.items_BK, found.scores_BK, {"user_id": np.asarray(user_ids, dtype=object)})
+        state = self.live.state
+        k = _checked_k(k, len(state.items))
+        users = _known_users(state, user_ids)
+        seen = state.seen.take(users) if exclude_seen else None
+        allowed = self._eligible(state, only_new, filters)
+        found = state.index.search(state.queries(users), k, exclude=seen, allowed=allowed)
+        return _table(state, found.items_BK, found.scores_BK, {"user_id": np.asarray(user_ids, dtype=object)})
 
     def recommend_from_items(
         self,
@@ -131,40 +143,40 @@ class Recommender:
         Raises GraphRecError for an unknown item, nothing at all, a picture that cannot be used, and texts or pictures
         of which the run has no encoder.
         """
-        k = _checked_k(k, len(self.train_.catalogue))
+        state, model = self.live.state, self.model_
+        k = _checked_k(k, len(state.items))
         for given, of in ((item_ids, "item ids"), (texts, "texts"), (images, "picture files")):
             _check_list(given, of)
-        items = self.train_.catalogue.id_index.get_indexer(pd.Index(list(item_ids), dtype=object))
+        items = state.items.id_index.indices(list(item_ids))
         if (items < 0).any():
             unknown = f"unknown item {item_ids[int(np.argmin(items))]!r}"
             raise GraphRecError(f"Cannot recommend from items: {unknown}; expected ids from the catalogue.")
         if not len(items) and not texts and not images:
             raise GraphRecError("Cannot recommend from items: no item given; expected ids, texts or pictures.")
-        items, model = np.unique(self.view.node_I[items]), self.model_
-        states_LND, more_raw_1R = model.encoded.states_LID[:, items], None
+        items, more_raw_1R = np.unique(state.nodes(items)), None
+        states_LND = np.stack([states_ID[items] for states_ID in state.states])
         if texts or images:
             paths = [Path(one) for one in images]
             is_warm_I, device = model.degree_I > 0, resolve_device(self.device)
             x_NF = features_of_products(self.features_, is_warm_I, self.clip_, texts, paths, device)
             states_LND = np.concatenate([states_LND, model.encoder.states_of_new(x_NF)], axis=1)
-            config = self.config
-            raw_NR = raw_vectors_of_new(model, self.view, self.blocks, x_NF, config.model.site_dim, config.seed)
-            more_raw_1R = raw_NR.sum(axis=0, keepdims=True)
+            more_raw_1R = model.placement.place(x_NF).raw_IR.sum(axis=0, keepdims=True)
         vector_1D = model.encoder.encode_users(states_LND, [np.arange(states_LND.shape[1])])
-        query_1D = model.queries(vector_1D, _basket(items, len(self.train_.catalogue)), more_raw_BR=more_raw_1R)
-        found = self.index_.search(query_1D, k, exclude=[items], allowed=self._eligible(only_new, filters))
-        return self._table(found.items_BK, found.scores_BK, {})
+        query_1D = state.queries_of(vector_1D, _basket(items, len(state.items)), more_raw_BR=more_raw_1R)
+        allowed = self._eligible(state, only_new, filters)
+        found = state.index.search(query_1D, k, exclude=[items], allowed=allowed)
+        return _table(state, found.items_BK, found.scores_BK, {})
 
     def recommend_popular(self, k: int = 20, only_new: bool = False, filters: Filters = NO_FILTERS) -> pd.DataFrame:
         """The k most popular items, for somebody of whom nothing is known: columns as `recommend`, no user_id.
 
         Popularity is log(1 + users) on the site, new items as their content predicts it; `filters` choose a segment.
         """
-        allowed = self._eligible(only_new, filters)
-        items = np.arange(len(self.train_.catalogue)) if allowed is None else allowed
-        popularity_N = np.asarray(self.model_.served_ID[items, -1])
+        state = self.live.state
+        items = state.eligible(self._on_target_site(replace(filters, only_new=only_new or filters.only_new)))
+        popularity_N = state.popularity[items]
         order = np.argsort(-popularity_N, kind="stable")[: _checked_k(k, len(items))]
-        return self._table(items[order][None], popularity_N[order][None], {})
+        return _table(state, items[order][None], popularity_N[order][None], {})
 
     def search(
         self,
@@ -192,12 +204,13 @@ class Recommender:
         Raises GraphRecError in one line where nothing is asked for, a picture cannot be used, an item is unknown, a
         filter cannot be met, or the run cannot be searched that way.
         """
-        k = _checked_k(k, len(self.train_.catalogue))
-        found = self._searcher.search(
+        state = self.live.state
+        k = _checked_k(k, len(state.items))
+        found = self._searcher(state).search(
             SearchQuery.of(text, image, items, but, without), k, weights, rerank, self._on_target_site(filters)
         )
-        table = self._table(found.items_K[None], found.scores_K[None], {})
-        table["site"] = self.train_.catalogue.site[found.items_K]
+        table = _table(state, found.items_K[None], found.scores_K[None], {})
+        table["site"] = state.items.site[found.items_K]
         table["matched"] = found.route_K
         return table.assign(**{f"from_{kind}": share_K for kind, share_K in found.share_K.items()})
 
@@ -216,20 +229,15 @@ class Recommender:
 
         Where there is a target site, of its items alone.
         """
+        state = self.live.state
         if kind == "item":
-            model = self.model_
-            source = sources(model.degree_I, model.choices.half_degree, model.degree_elsewhere_I)
-            every = self.train_.target_site is None
-            served = slice(None) if every else np.flatnonzero(self.train_.is_served_I)
-            return Embeddings(
-                self.train_.catalogue.item_ids[served],
-                np.asarray(model.served_ID[served]),
-                model.degree_I[served],
-                source[served],
-            )
-        degree_U = self.train_.interactions.user_degree()
+            served = state.eligible(self._on_target_site(NO_FILTERS))
+            vectors_ND = state.index.vectors_ID[served]
+            return Embeddings(state.items.item_ids[served], vectors_ND, state.degree[served], state.source(served))
+        users = np.arange(len(state.users))
+        degree_U = np.diff(state.seen.take(users).indptr)
         source_U = np.where(degree_U > 0, "graph", "none").astype(object)
-        return Embeddings(self.train_.user_ids, self.queries(np.arange(len(degree_U))), degree_U, source_U)
+        return Embeddings(state.users.names[users], state.queries(users), degree_U, source_U)
 
     def save(self, folder: str | Path) -> Path:
         """Write a run folder, whole or not at all; an earlier run there is replaced, anything else is refused."""
@@ -258,6 +266,90 @@ class Recommender:
         """
         _check_list(user_ids, "user ids")
         return self._hold(run_without_users(self._run, user_ids))
+
+    def add_items(
+        self,
+        items: Source,
+        vectors: Mapping[str, OwnVectors] | None = None,
+        root: str | Path | None = None,
+        site: str | None = None,
+    ) -> SetAside:
+        """Make items recommendable at once: a file as the dataset's items, a data frame, or records by column.
+
+        Each is encoded and placed by its content, as it would have been had it been there, untouched, in training;
+        nothing is trained. `vectors` are own vectors of the items where the run was trained with such; `root` is the
+        folder that the paths of pictures start from (default: that of the file); `site` says of which site the items
+        are, where the file does not. Answers what was set aside: rows that cannot be used, and items that are there.
+
+        Raises GraphRecError in one line where no row can be used, or the run's CLIP cannot be had.
+        """
+        entry, set_aside = self.live.read_added(items, vectors, _path(root), site)
+        self.live = self.live.taking([entry])
+        return set_aside
+
+    def update_items(
+        self,
+        items: Source,
+        vectors: Mapping[str, OwnVectors] | None = None,
+        root: str | Path | None = None,
+        site: str | None = None,
+    ) -> SetAside:
+        """Change what is known of items: what a row has no column for stays as it is. See `add_items`."""
+        entry, set_aside = self.live.read_updated(items, vectors, _path(root), site)
+        self.live = self.live.taking([entry])
+        return set_aside
+
+    def remove_items(self, item_ids: Sequence[str]) -> Self:
+        """Have nothing return these items any more; what people did with them still tells of these people.
+
+        Raises GraphRecError, with nothing removed, where one is unknown.
+        """
+        _check_list(item_ids, "item ids")
+        self.live = self.live.taking([self.live.read_removed(item_ids)])
+        return self
+
+    def add_events(self, events: Source, site: str | None = None) -> SetAside:
+        """Take in what people did: they are encoded anew, and what they touched moves from content to the graph.
+
+        A file as the dataset's interactions, a data frame, or records by column; people may be new, items not. Weights,
+        minimum ratings, consent and pseudonyms are as in the dataset. Nothing is trained. Raises GraphRecError in one
+        line where no row can be used.
+        """
+        entry, set_aside = self.live.read_events(events, site)
+        self.live = self.live.taking([entry])
+        return set_aside
+
+    @property
+    def drift(self) -> Drift:
+        """What changed since training, and whether it should be done again."""
+        return self.live.drift
+
+    def taking(self, live: LiveModel) -> "Recommender":
+        """The same recommender with another state of what changed; this one answers as before."""
+        other = copy(self)
+        other.live = live
+        return other
+
+    @cached_property
+    def live(self) -> LiveModel:
+        """The model with what changed since training."""
+        state = live_state(
+            self.model_,
+            self.view,
+            self.train_.target_site,
+            LiveItems.of(self.train_.catalogue),
+            Ids.of(self.train_.user_id_index, self.train_.user_ids),
+            LiveIndex.of(self.index_),
+            None if self.clip_ is None else LiveClip.of(self.clip_),
+        )
+        encoder = ArrivalEncoder(
+            self.features_,
+            self.model_.degree_I > 0,
+            {} if self.clip_ is None else self.clip_.made_by,
+            resolve_device(self.device),
+            None if self.cache is None else Path(self.cache),
+        )
+        return LiveModel(state, encoder, self.train_.description, KnownVectors.of(self.features_))
 
     @cached_property
     def version(self) -> str:
@@ -292,7 +384,7 @@ class Recommender:
         self.held_out_: dict[str, Truth] = run.held_out
         self.clip_: ClipIndex | None = run.clip
         self.forgotten_ = run.forgotten
-        for name in ("version", "blocks", "view", "seen", "_searcher"):
+        for name in ("version", "blocks", "view", "seen", "live", "_query_encoder"):
             self.__dict__.pop(name, None)  # made from what was held before
         return self
 
@@ -303,20 +395,23 @@ class Recommender:
             self.forgotten_,
         )  # fmt: skip
 
-    @cached_property
-    def _searcher(self) -> Searcher:
-        if self.clip_ is None:
+    def _searcher(self, state: LiveState) -> Searcher:
+        if state.clip is None:
             raise GraphRecError(
                 "This run has no picture or text vectors to search: give the items pictures or texts, let features.use "
                 "name image and text, and train again."
             )
-        return Searcher(
-            self.clip_, self.train_.catalogue, self.model_.degree_I, self.config.search, resolve_device(self.device)
-        )
+        return Searcher(state.clip.clip, state.clip.index, state, self.config.search, self._query_encoder)
 
-    def _eligible(self, only_new: bool, filters: Filters) -> np.ndarray | None:
+    @cached_property
+    def _query_encoder(self) -> QueryEncoder:
+        """Models that it has loaded stay with it."""
+        assert self.clip_ is not None
+        return QueryEncoder(self.clip_.clip, self.clip_.dims, resolve_device(self.device), made_by=self.clip_.made_by)
+
+    def _eligible(self, state: LiveState, only_new: bool, filters: Filters) -> np.ndarray | None:
         filters = self._on_target_site(replace(filters, only_new=only_new or filters.only_new))
-        return filters.eligible(self.train_.catalogue, self.model_.degree_I)
+        return state.items.eligible(filters, state.degree)
 
     def _on_target_site(self, filters: Filters) -> Filters:
         """With the target site as the condition, which is the only one that the run places items for."""
@@ -330,40 +425,47 @@ class Recommender:
             )
         return replace(filters, site=(target,))
 
-    def _known_users(self, user_ids: Sequence[str]) -> np.ndarray:
-        _check_list(user_ids, "user ids")
-        users = self.train_.user_id_index.get_indexer(pd.Index(user_ids, dtype=object))
-        for user_id, user in zip(user_ids, users, strict=True):
-            if user < 0:
-                raise GraphRecError(
-                    f"Unknown user {user_id!r}: not in the training data. For a visitor, give items they like instead."
-                )
-            if self.seen.indptr[user] == self.seen.indptr[user + 1]:
-                raise GraphRecError(
-                    f"User {user_id!r} has no interaction in the training data. Give items they like instead."
-                )
-        return users
 
-    def _table(self, items_BK: np.ndarray, scores_BK: np.ndarray, columns: dict[str, np.ndarray]) -> pd.DataFrame:
-        row, place = np.nonzero(items_BK >= 0)
-        item = items_BK[row, place]
-        model, catalogue = self.model_, self.train_.catalogue
-        return pd.DataFrame(
-            {
-                **{name: values[row] for name, values in columns.items()},
-                "rank": place + 1,
-                "item_id": catalogue.item_ids[item],
-                "score": scores_BK[row, place],
-                "title": catalogue.title[item],
-                "degree": model.degree_I[item],
-                "source": sources(model.degree_I[item], model.choices.half_degree, model.degree_elsewhere_I[item]),
-            }
-        )
+def _known_users(state: LiveState, user_ids: Sequence[str]) -> np.ndarray:
+    _check_list(user_ids, "user ids")
+    users = state.users.indices(list(user_ids))
+    for user_id, user in zip(user_ids, users, strict=True):
+        if user < 0:
+            raise GraphRecError(
+                f"Unknown user {user_id!r}: not in the training data. For a visitor, give items they like instead."
+            )
+        if not len(state.seen.row(int(user))[0]):
+            raise GraphRecError(
+                f"User {user_id!r} has no interaction in the training data. Give items they like instead."
+            )
+    return users
+
+
+def _table(
+    state: LiveState, items_BK: np.ndarray, scores_BK: np.ndarray, columns: dict[str, np.ndarray]
+) -> pd.DataFrame:
+    row, place = np.nonzero(items_BK >= 0)
+    item = items_BK[row, place]
+    return pd.DataFrame(
+        {
+            **{name: values[row] for name, values in columns.items()},
+            "rank": place + 1,
+            "item_id": state.items.item_ids[item],
+            "score": scores_BK[row, place],
+            "title": state.items.title[item],
+            "degree": state.degree[item],
+            "source": state.source(item),
+        }
+    )
 
 
 def _check_list(given: Sequence[str | Path], of: str) -> None:
     if isinstance(given, (str, Path)):
         raise GraphRecError(f"Expected a list of {of}, got {str(given)!r}: write [{str(given)!r}].")
+
+
+def _path(given: str | Path | None) -> Path | None:
+    return None if given is None else Path(given)
 
 
 def _basket(items: np.ndarray, num_items: int) -> sp.csr_matrix:

@@ -31,6 +31,7 @@ from graphrec.features.storage import read_features, write_features
 from graphrec.models.choices import FittedChoices
 from graphrec.models.graph_model import GraphModel
 from graphrec.models.graphsage import Encoded, GraphSAGE
+from graphrec.models.placement_file import read_placement, write_placement
 from graphrec.models.scoring import QueryScale
 from graphrec.retrieval.item_index import ItemIndex
 from graphrec.search.clip_index import ClipIndex
@@ -50,6 +51,8 @@ _ARRAYS: dict[str, Callable[[GraphModel], np.ndarray]] = {
     "degree": lambda model: model.degree_I,
     "degree_elsewhere": lambda model: model.degree_elsewhere_I,
 }
+_UNSEEN = "unseen.npy"
+"""Only where other sites say more of an item than its content does."""
 _TRIES = 3
 
 
@@ -126,6 +129,8 @@ def _read_files(folder: Path, manifest: Manifest, device: str) -> Run:
     features = read_features(folder / "features")
     # Large arrays stay on disk until they are used.
     arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in _ARRAYS}
+    has_unseen = (folder / _UNSEEN).is_file()
+    unseen_ID = np.load(folder / _UNSEEN, mmap_mode="r", allow_pickle=False) if has_unseen else arrays["content"]
     choices = FittedChoices.of((folder / "metrics.json").read_text(encoding="utf-8"))
     num_features = sum(modality.num_features for modality in features.modalities.values())
     encoder = GraphSAGE(len(train.catalogue), num_features, config.model.encoder)
@@ -138,9 +143,11 @@ def _read_files(folder: Path, manifest: Manifest, device: str) -> Run:
         choices=choices,
         graph_ID=arrays["graph"],
         content_ID=arrays["content"],
+        unseen_ID=unseen_ID,
         served_ID=arrays["served"],
         degree_I=np.asarray(arrays["degree"]),
         degree_elsewhere_I=np.asarray(arrays["degree_elsewhere"]),
+        placement=read_placement(folder),
     )
     index = ItemIndex.load(folder / "recall.faiss", arrays["served"], config.index)
     truths = [folder / name for name in manifest.files if name.startswith("held_out/")]
@@ -156,8 +163,11 @@ def _write_files(run: Run, folder: Path) -> None:
     (folder / "metrics.json").write_text(run.model.choices.model_dump_json(indent=2), encoding="utf-8")
     _write_dataset(run.train, folder)
     write_features(run.features, folder / "features")
+    write_placement(run.model.placement, run.features.numeric_blocks, folder)
     for name, pick in _ARRAYS.items():
         np.save(folder / f"{name}.npy", np.ascontiguousarray(pick(run.model)), allow_pickle=False)
+    if run.model.unseen_ID is not run.model.content_ID:
+        np.save(folder / _UNSEEN, run.model.unseen_ID, allow_pickle=False)
     weights = {name: tensor.cpu().contiguous() for name, tensor in run.model.encoder.state_dict().items()}
     safetensors.torch.save_file(weights, folder / "encoder.safetensors")
     run.index.save(folder / "recall.faiss")

@@ -77,7 +77,7 @@ def test_the_others_are_recommended_what_their_own_rows_say(model, forgotten, lo
     version = model.version
     model.forget_users(forgotten)
     table = model.recommend([other], k=10)
-    scores = model.embeddings("item").vectors @ model.queries(model._known_users([other])).T
+    scores = model.embeddings("item").vectors @ model.queries([model.train_.user_id_index.get_loc(other)]).T
     items = model.train_.catalogue.id_index.get_indexer(table["item_id"])
     np.testing.assert_allclose(scores[items, 0], table["score"], rtol=1e-4, atol=1e-5)
     seen = loaded.train_.interactions.user_item_matrix()[loaded.train_.user_id_index.get_loc(other)].indices

@@ -12,12 +12,13 @@ from graphrec.errors import GraphRecError
 from graphrec.recommender import Recommender
 from graphrec.run_folder import Run, write_run
 
-FILES_OF_VERSION_4 = {
+FILES_OF_VERSION_5 = {
     "average_query.npy", "clip.faiss", "clip/blocks.safetensors", "clip/clip.json", "clip/vectors.npy", "config.yaml",
     "content.npy", "counts.parquet", "dataset.json", "degree.npy", "degree_elsewhere.npy", "encoder.safetensors",
     "features/features.json", "features/modality-NNN-present.npy", "features/modality-NNN.npy",
     "features/signals-image.npy", "features/words.safetensors", "graph.npy", "held_out/held-out.parquet",
-    "interactions.parquet", "item_states.npy", "items.parquet", "metrics.json", "raw_average.npy",
+    "interactions.parquet", "item_states.npy", "items.parquet", "metrics.json", "placement.json",
+    "placement.safetensors", "raw_average.npy",
     "raw_covariance.npy", "recall.faiss", "sage_items.npy", "same_as.parquet", "score_covariance.npy", "served.npy",
     "set_aside.csv", "users.npy", "users.parquet",
 }  # fmt: skip
@@ -33,7 +34,7 @@ def test_who_writes_another_file_thinks_of_the_version(loaded, tmp_path):
     write_run(run, tmp_path / "run")
     manifest = read_manifest(tmp_path / "run")
     files = {re.sub(r"modality-\d{3}", "modality-NNN", name) for name in manifest.files}
-    assert (FORMAT_VERSION, manifest.format_version, files) == (4, 4, FILES_OF_VERSION_4)
+    assert (FORMAT_VERSION, manifest.format_version, files) == (5, 5, FILES_OF_VERSION_5)
 
 
 def as_version(folder, version):
@@ -42,7 +43,7 @@ def as_version(folder, version):
     path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | {"format_version": version}))
 
 
-@pytest.mark.parametrize("version", [1, 2, 3])
+@pytest.mark.parametrize("version", [1, 2, 3, 4])
 def test_an_earlier_run_is_refused_in_one_line_and_may_be_replaced(run_copy, loaded, version):
     as_version(run_copy, version)
     with pytest.raises(GraphRecError) as refused:

@@ -1,6 +1,6 @@
 """The items of a dataset as the user gave them: titles, texts, pictures, attributes. No vectors."""
 
-from collections.abc import Sized
+from collections.abc import Sequence, Sized
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -80,5 +80,36 @@ class Catalogue:
         offers = {OFFER_PREFIX + site: one for site, one in offered.items()}
         return replace(self, attributes=replace(self.attributes, categorical={**kept, **offers}))
 
+    def take(self, rows: np.ndarray) -> "Catalogue":
+        """The items at these rows, in their order."""
+        return stacked([self], rows)
+
     def __len__(self) -> int:
         return len(self.item_ids)
+
+
+def stacked(parts: Sequence[Catalogue], rows: np.ndarray) -> Catalogue:
+    """These rows of some catalogues with the same attributes and keys, put one after the other."""
+    first, roots = parts[0], [part.image_root for part in parts if part.image_root is not None]
+
+    def taken(columns: list[np.ndarray]) -> np.ndarray:
+        return np.concatenate(columns)[rows]
+
+    kinds = first.attributes
+    values = {
+        name: [one for part in parts for one in part.attributes.multi_valued[name]] for name in kinds.multi_valued
+    }
+    return Catalogue(
+        item_ids=taken([part.item_ids for part in parts]),
+        title=taken([part.title for part in parts]),
+        text=taken([part.text for part in parts]),
+        image=taken([part.image for part in parts]),
+        image_root=roots[0] if roots else None,
+        site=taken([part.site for part in parts]),
+        attributes=Attributes(
+            {name: taken([part.attributes.categorical[name] for part in parts]) for name in kinds.categorical},
+            {name: [held[row] for row in rows.tolist()] for name, held in values.items()},
+            {name: taken([part.attributes.numeric[name] for part in parts]) for name in kinds.numeric},
+        ),
+        keys={name: taken([part.keys[name] for part in parts]) for name in first.keys},
+    )

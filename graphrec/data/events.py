@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ from graphrec.data.columns import resolve_columns
 from graphrec.data.description import INTERACTION_COLUMNS, InteractionsDescription
 from graphrec.data.items import HOLDS_NUL, has_line_break
 from graphrec.data.normalise.apply import normalised
+from graphrec.data.patched import Patched
 from graphrec.data.privacy.protection import Protection
 from graphrec.data.set_aside import SetAsideCollector, Sieve, require_rows
 from graphrec.data.tables.reading import read_table
@@ -26,6 +28,29 @@ _CATALOGUE_ALONE = '; for a catalogue alone write "interactions: []" in dataset.
 _MISSES_ZEROS = "unknown item: the items file has this id with other leading zeros (did a spreadsheet drop them?)"
 _UNPROTECTED = Protection()
 DUPLICATE = "the same event again (user, item, time, event type and site); the first is kept"
+
+
+class Indexer(Protocol):
+    """As `pandas.Index`."""
+
+    def get_indexer(self, ids: pd.Index, /) -> np.ndarray:
+        """Indices of ids, -1 where unknown."""
+
+
+class KnownItems(Protocol):
+    """A catalogue, or one that items are added to."""
+
+    @property
+    def id_index(self) -> Indexer:
+        """From ids to indices."""
+
+    @property
+    def item_ids(self) -> "np.ndarray | Patched":
+        """From indices to ids."""
+
+    @property
+    def site(self) -> "np.ndarray | Patched":
+        """The site of each item."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +104,19 @@ def read_events(
     protection.keep_values_out(description.file or "", collector)
     table = read_table(root, description.file or "", collector, description.layout, description)
     require_rows(table, collector, "" if is_held_out else _CATALOGUE_ALONE)
+    return events_of_table(table, description, catalogue, collector, is_held_out, section, protection)
+
+
+def events_of_table(
+    table: Table,
+    description: InteractionsDescription,
+    catalogue: KnownItems,
+    collector: SetAsideCollector,
+    is_held_out: bool = False,
+    section: str | None = "interactions",
+    protection: Protection = _UNPROTECTED,
+) -> Events:
+    """The same from a table that was read before."""
     table = protection.rows(table, collector)
     table = normalised(table, description, description.columns, {}, None if is_held_out else section, collector)
     required = INTERACTION_COLUMNS[:2] if is_held_out else (*INTERACTION_COLUMNS[:2], *_columns_asked_for(description))
@@ -135,14 +173,14 @@ def without_duplicates(events: Events, collector: SetAsideCollector) -> Events:
     return events.take(~is_again_E) if is_again_E.any() else events
 
 
-def item_index_of(ids: pa.Array, catalogue: Catalogue) -> np.ndarray:
+def item_index_of(ids: pa.Array, catalogue: KnownItems) -> np.ndarray:
     """Item indices of many ids, int64, -1 where the catalogue has none."""
     code_N, distinct = factorize(ids)
     return catalogue.id_index.get_indexer(pd.Index(distinct, dtype=object)).astype(np.int64)[code_N]
 
 
 def _item_index(
-    sieve: Sieve, column: str, prefix: str, catalogue: Catalogue, collector: SetAsideCollector
+    sieve: Sieve, column: str, prefix: str, catalogue: KnownItems, collector: SetAsideCollector
 ) -> np.ndarray:
     ids = read_ids(sieve.table, column, prefix, collector)
     item_index_N = item_index_of(ids, catalogue)
@@ -153,11 +191,11 @@ def _item_index(
     return item_index_N
 
 
-def _misses_zeros(ids: pa.Array, is_unknown_N: np.ndarray, catalogue: Catalogue) -> np.ndarray:
+def _misses_zeros(ids: pa.Array, is_unknown_N: np.ndarray, catalogue: KnownItems) -> np.ndarray:
     if not is_unknown_N.any():
         return is_unknown_N
     code_N, distinct = factorize(ids)
-    known = pd.Index(without_zeros(catalogue.item_ids), dtype=object).unique()
+    known = pd.Index(without_zeros(np.asarray(catalogue.item_ids)), dtype=object).unique()
     misses = known.get_indexer(pd.Index(without_zeros(distinct), dtype=object)) >= 0
     return is_unknown_N & misses[code_N]
 
@@ -224,7 +262,7 @@ def _strings(table: Table, column: str | None, default: str | None) -> pa.Array:
     return table.text(column)
 
 
-def _with_site_of_items(events: Events, catalogue: Catalogue) -> Events:
+def _with_site_of_items(events: Events, catalogue: KnownItems) -> Events:
     is_unknown_E = pc.equal(events.site_E, "")
     if not pc.any(is_unknown_E).as_py():
         return events

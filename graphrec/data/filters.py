@@ -7,7 +7,7 @@ is missing meets no condition on it.
 
 import difflib
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -106,11 +106,18 @@ def item_indices(catalogue: Catalogue, ids: Sequence[str], asked: str) -> np.nda
     """Rows of these item ids, in their order. Raises GraphRecError for the first unknown one; `asked` says where."""
     items = catalogue.id_index.get_indexer(pd.Index(ids, dtype=object))
     if (items < 0).any():
-        unknown = ids[int(np.argmin(items))]
-        is_small = len(catalogue) <= _COMPARED
-        hint = close_names(unknown, catalogue.item_ids) if is_small else "expected ids from the catalogue."
-        raise GraphRecError(f"{asked}: unknown item {unknown!r}; {hint}")
+        raise unknown_item(ids[int(np.argmin(items))], catalogue.item_ids, asked)
     return items
+
+
+def unknown_item(
+    item_id: str, known: "np.ndarray | Collection[str]", asked: str, is_removed: bool = False
+) -> GraphRecError:
+    """The error about an id that no item has; `asked` says where it stood."""
+    if is_removed:
+        return GraphRecError(f"{asked}: item {item_id!r} was removed; add it again, or leave it out.")
+    hint = close_names(item_id, known) if len(known) <= _COMPARED else "expected ids from the catalogue."
+    return GraphRecError(f"{asked}: unknown item {item_id!r}; {hint}")
 
 
 def _meets(attributes: Attributes, condition: str) -> np.ndarray:

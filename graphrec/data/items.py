@@ -44,13 +44,26 @@ def read_items(
     the root is reported and counts as missing; its item stays. Raises GraphRecError where a file or a named column is
     missing, or no row of a file can be used. `logs` says whose rows of a log may name an item.
     """
-    tables, ids, names = [], [], []
+    tables = []
     for description in descriptions:
         table = read_table(root, description.file or "", collector, description.layout, description)
         require_rows(table, collector)
-        table = logs.rows(table, collector) if description.layout == "log" else table
+        tables.append(logs.rows(table, collector) if description.layout == "log" else table)
+    return items_of_tables(root, tables, descriptions, collector)
+
+
+def items_of_tables(
+    root: Path,
+    given: Sequence[Table],
+    descriptions: Sequence[ItemsDescription],
+    collector: SetAsideCollector,
+    section: str | None = "items",
+) -> tuple[Catalogue, ItemRows]:
+    """The same from tables that were read before. With `section` None, settings of absent columns do not count."""
+    tables, ids, names = [], [], []
+    for table, description in zip(given, descriptions, strict=True):
         separators = description.multi_valued
-        table = normalised(table, description, description.columns, separators, "items", collector)
+        table = normalised(table, description, description.columns, separators, section, collector)
         columns = _columns(table, description, collector)
         if description.layout == "log":
             code_N, _ = factorize(table.columns[columns["item_id"]])

@@ -62,8 +62,7 @@ class Standardiser:
         for name, mean_F in self.mean_F.items():
             if name in features.modalities:
                 _standardise_into(x_IF[:, columns[name]], name, features.modalities[name], mean_F)
-        numeric = frozenset(ATTRIBUTE_PREFIX + name for name in features.encoders.attributes.bumps)
-        return FeatureBlocks(x_IF, columns, numeric & set(columns))
+        return FeatureBlocks(x_IF, columns, features.numeric_blocks & set(columns))
 
 
 def standardise(features: ItemFeatures, is_warm_I: np.ndarray) -> FeatureBlocks:

@@ -31,6 +31,9 @@ _SMALL_NOTE = (
     "ViT-B-32:laion2b_s34b_b79k (fetched once), or fit it to the shop with `graphrec clip fit`."
 )
 
+_Made = dict[str, tuple[Modality, str]]
+"""Modality name → vectors, and where they came from."""
+
 
 class FeaturesConfig(BaseModel, extra="forbid", frozen=True):
     """Which modalities to use and how each is encoded."""
@@ -90,13 +93,40 @@ class FeatureEncoders:
         encoding them again, to the same bits. Raises GraphRecError where CLIP cannot be loaded, the cache cannot be
         written, or a column or own vector does not fit what the encoders were fitted on.
         """
-        made: dict[str, tuple[Modality, str]] = {}
-        if self.clip_kinds:
-            encoder = ContentEncoder(self.clip, device, cache, clip)
-            if IMAGE in self.clip_kinds:
-                made[IMAGE] = _encode_images(encoder, catalogue, progress)
-            if TEXT in self.clip_kinds:
-                made[TEXT] = _encode_texts(encoder, catalogue, progress)
+        encoder = ContentEncoder(self.clip, device, cache, clip) if self.clip_kinds else None
+        made = self._contents(catalogue, encoder, progress) | self._cards(catalogue) | self._own(catalogue, own_vectors)
+        made = {name: made[name] for name in dict.fromkeys([*_FIRST, *made]) if name in made}
+        notes = [f"{name}: {_counted(modality)}; {source}." for name, (modality, source) in made.items()]
+        if self.clip_kinds and self.clip.is_small:
+            notes.append(_SMALL_NOTE)
+        return ItemFeatures({name: modality for name, (modality, _) in made.items()}, tuple(notes), self)
+
+    def encode_vectors(
+        self, catalogue: Catalogue, own_vectors: Mapping[str, OwnVectors], encoder: ContentEncoder | None
+    ) -> tuple[dict[str, Modality], tuple[str, ...]]:
+        """Of further items what their cards alone do not tell: pictures and texts, and own vectors; and notes.
+
+        `encoder` is asked where CLIP makes any of them. Raises GraphRecError as `encode` does.
+        """
+        made = self._contents(catalogue, encoder, silent) | self._own(catalogue, own_vectors)
+        notes = tuple(f"{name}: {_counted(modality)}; {source}" for name, (modality, source) in made.items())
+        return {name: modality for name, (modality, _) in made.items()}, notes
+
+    def with_cards(self, catalogue: Catalogue, vectors: Mapping[str, Modality]) -> "ItemFeatures":
+        """The features of further items, of which these vectors are known: words and attributes are read from cards."""
+        made = dict(vectors) | {name: modality for name, (modality, _) in self._cards(catalogue).items()}
+        return ItemFeatures(made, (), self)
+
+    def _contents(self, catalogue: Catalogue, encoder: ContentEncoder | None, progress: Progress) -> _Made:
+        made: _Made = {}
+        if encoder is not None and IMAGE in self.clip_kinds:
+            made[IMAGE] = _encode_images(encoder, catalogue, progress)
+        if encoder is not None and TEXT in self.clip_kinds:
+            made[TEXT] = _encode_texts(encoder, catalogue, progress)
+        return made
+
+    def _cards(self, catalogue: Catalogue) -> _Made:
+        made: _Made = {}
         if self.words is not None:
             source = (
                 f"TF-IDF of {len(self.words.vocabulary):,} words, cut to {len(self.words.components_FV)} directions"
@@ -104,13 +134,13 @@ class FeatureEncoders:
             made[WORDS] = self.words.encode(catalogue.text), source
         for name, modality in self.attributes.encode(catalogue.known_attributes, len(catalogue)).items():
             made[ATTRIBUTE_PREFIX + name] = modality, self.attributes.describe(name)
-        for name, num_features in self.own.items():
-            made[name] = _join_own(name, num_features, own_vectors.get(name), catalogue)
-        made = {name: made[name] for name in dict.fromkeys([*_FIRST, *made]) if name in made}
-        notes = [f"{name}: {_counted(modality)}; {source}." for name, (modality, source) in made.items()]
-        if self.clip_kinds and self.clip.is_small:
-            notes.append(_SMALL_NOTE)
-        return ItemFeatures({name: modality for name, (modality, _) in made.items()}, tuple(notes), self)
+        return made
+
+    def _own(self, catalogue: Catalogue, own_vectors: Mapping[str, OwnVectors]) -> _Made:
+        return {
+            name: _join_own(name, num_features, own_vectors.get(name), catalogue)
+            for name, num_features in self.own.items()
+        }
 
 
 @dataclass(frozen=True)
@@ -136,6 +166,11 @@ class ItemFeatures:
     def num_items(self) -> int:
         """I."""
         return len(next(iter(self.modalities.values())).present_I)
+
+    @property
+    def numeric_blocks(self) -> frozenset[str]:
+        """Modalities that are a number's bumps."""
+        return frozenset(ATTRIBUTE_PREFIX + name for name in self.encoders.attributes.bumps)
 
 
 def extract_features(

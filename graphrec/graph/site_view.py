@@ -63,6 +63,13 @@ class SiteView:
         return self.everywhere.user_item_matrix()
 
     @cached_property
+    def takers_IU(self) -> sp.csr_matrix:
+        """`matrix_UI` from the other side."""
+        turned = sp.csr_matrix(self.matrix_UI.T)
+        turned.sort_indices()
+        return turned
+
+    @cached_property
     def own_UI(self) -> sp.csr_matrix:
         """Users × items of the own log."""
         return self.own.user_item_matrix()

@@ -15,11 +15,22 @@ def fold_in(q_UD: np.ndarray, matrix_UI: sp.csr_matrix) -> np.ndarray:
     propagation item ← users ← their items, and needs neither an item × item nor a dense user × item matrix. An item
     without an edge gets zeros.
     """
+    moment_ID = user_moments(q_UD, matrix_UI)
+    return np.linalg.solve(fold_in_system(q_UD, matrix_UI), moment_ID.T).T.astype(np.float32)
+
+
+def user_moments(q_UD: np.ndarray, matrix_UI: sp.csr_matrix) -> np.ndarray:
+    """Qᵀ D^(-1/2) a_i of every item, float64 (I, D): what its users add up to."""
     degree_U = np.diff(matrix_UI.indptr)
     q_UD = np.where(degree_U[:, None] > 0, q_UD, 0).astype(np.float64)  # without history q says nothing
     normalised = sp.diags_array(1 / np.sqrt(np.maximum(degree_U, 1))) @ matrix_UI
-    system_DD = q_UD.T @ q_UD + _SHRINKAGE * np.count_nonzero(degree_U) * np.eye(q_UD.shape[1])
-    return np.linalg.solve(system_DD, (normalised.T @ q_UD).T).T.astype(np.float32)
+    return normalised.T @ q_UD
+
+
+def fold_in_system(q_UD: np.ndarray, matrix_UI: sp.csr_matrix) -> np.ndarray:
+    """QᵀQ + μI over the users with history, float64 (D, D)."""
+    q_UD = q_UD[np.flatnonzero(np.diff(matrix_UI.indptr))].astype(np.float64)
+    return q_UD.T @ q_UD + _SHRINKAGE * len(q_UD) * np.eye(q_UD.shape[1])
 
 
 def graph_vectors(
@@ -34,9 +45,14 @@ def alike_scaled(
     z_ID: np.ndarray, folded_ID: np.ndarray, q_UD: np.ndarray, rows: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """z and f, each scaled so that its scores over the items `rows` have unit deviation; float32 (I, D)."""
+    z_deviation, fold_deviation = score_deviations(z_ID[rows], folded_ID[rows], q_UD)
+    return (z_ID / z_deviation).astype(np.float32), (folded_ID / fold_deviation).astype(np.float32)
+
+
+def score_deviations(z_RD: np.ndarray, folded_RD: np.ndarray, q_UD: np.ndarray) -> tuple[float, float]:
+    """By how much the scores of z and of f vary over these items."""
     moment_DD = q_UD.T @ q_UD / max(1, len(q_UD))
-    z_ID, folded_ID = (part_ID / _score_deviation(part_ID[rows], moment_DD) for part_ID in (z_ID, folded_ID))
-    return z_ID.astype(np.float32), folded_ID.astype(np.float32)
+    return _score_deviation(z_RD, moment_DD), _score_deviation(folded_RD, moment_DD)
 
 
 def _score_deviation(vectors_RD: np.ndarray, moment_DD: np.ndarray) -> float:

@@ -23,11 +23,10 @@ from graphrec.models.choices import FittedChoices
 from graphrec.models.fallback import serve
 from graphrec.models.fold_in import fold_in
 from graphrec.models.graphsage import Encoded, GraphSAGE, GraphSAGEConfig
-from graphrec.models.kernel_ridge import KernelRidge
 from graphrec.models.masked_search import MaskedSearch
 from graphrec.models.other_sites import with_other_sites
 from graphrec.models.parts import Parts, Placer, mixed_queries
-from graphrec.models.raw_block import raw_coefficients
+from graphrec.models.placement import Placement
 from graphrec.models.scoring import QueryScale
 from graphrec.models.training import TrainingConfig, new_encoder, train_encoder
 from graphrec.models.tuning import MaskedSplit, TuningConfig
@@ -62,6 +61,8 @@ class GraphModel:
     """Where the graph puts the items with edges: z and fold-in as chosen."""
     content_ID: np.ndarray
     """c: from the item's own features and nothing else, stretched as chosen."""
+    unseen_ID: np.ndarray
+    """As served without an edge on the site: c itself, but where people of other sites say more."""
     served_ID: np.ndarray
     """v: c where nobody touched the item anywhere, otherwise blended with z.
 
@@ -71,6 +72,8 @@ class GraphModel:
     """Users on the site."""
     degree_elsewhere_I: np.ndarray
     """Users of the same product on other sites."""
+    placement: Placement
+    """For items that arrive later."""
 
     def queries(
         self,
@@ -144,28 +147,12 @@ def assemble(
         choices=choices,
         graph_ID=graph_ID,
         content_ID=content_ID,
+        unseen_ID=unseen_ID,
         served_ID=serve(graph_ID, unseen_ID, degree_I, choices.half_degree),
         degree_I=degree_I,
         degree_elsewhere_I=view.degree_elsewhere_I,
+        placement=parts.placement,
     )
-
-
-def raw_vectors_of_new(
-    model: GraphModel, view: SiteView, blocks: FeatureBlocks, x_NF: np.ndarray, site_dim: int, seed: int
-) -> np.ndarray:
-    """(N, R) float32: raw vectors of items that are in no catalogue, from these feature rows.
-
-    The raw block is fitted again for it, from the view and the blocks that the model was made from.
-    """
-    raw_dim = model.graph_ID.shape[1] - model.encoded.q_UD.shape[1] - 1
-    if not raw_dim:
-        return np.zeros((len(x_NF), 0), dtype=np.float32)
-    wide, settings = blocks, model.choices.head
-    if model.choices.elsewhere_head is not None and view.has_elsewhere:
-        wide, settings = with_other_sites(blocks, view, site_dim, seed), model.choices.elsewhere_head
-    head = KernelRidge.of(wide, np.flatnonzero(view.degree_I), settings, seed)
-    nothing_from_elsewhere = np.zeros((len(x_NF), wide.x_IF.shape[1] - x_NF.shape[1]), dtype=np.float32)
-    return head.predict(raw_coefficients(head, view.own_UI, raw_dim, seed), np.hstack([x_NF, nothing_from_elsewhere]))
 
 
 def elsewhere_placer(

@@ -3,8 +3,9 @@
 Shapes: F features, D dimensions, L layers; `n` and `m` count the users and items of a sampled subgraph.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import Protocol, cast
 
 import numpy as np
 import torch
@@ -16,6 +17,13 @@ from graphrec.graph.blocks import neighbor_blocks
 from graphrec.graph.interaction_graph import INTERACTED_BY, INTERACTS, EdgeType, InteractionGraph, NodeKind, other_kind
 
 _RESIDUAL_START = 0.05
+
+
+class RowSource(Protocol):
+    """Rows by their indices: an array, or one that was added to."""
+
+    def __getitem__(self, rows: np.ndarray, /) -> np.ndarray:
+        """The rows, in their order."""
 
 
 class GraphSAGEConfig(BaseModel, extra="forbid", frozen=True):
@@ -154,34 +162,73 @@ class GraphSAGE(nn.Module):
         return nn.functional.linear(states_ID, weight_DD).cpu().numpy()
 
     @torch.no_grad()
+    def item_starts(self, x_NF: np.ndarray, items: np.ndarray) -> np.ndarray:
+        """What the first layer reads of items with these features, (N, D).
+
+        With the residuals of those among `items` that the encoder was trained with; -1 and later ones have none.
+        """
+        device = self.user_start.device
+        item_ND = self.content(_on(x_NF, device))
+        if self.residual is not None:
+            trained = np.flatnonzero((items >= 0) & (items < self.residual.num_embeddings))
+            item_ND[torch.from_numpy(trained)] += self.residual(torch.from_numpy(items[trained]).to(device))
+        return item_ND.cpu().numpy()
+
+    @torch.no_grad()
+    def encode_items(
+        self, start_ND: np.ndarray, users: list[np.ndarray], states_LVD: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """What each layer reads of items with these starts and users, (L, N, D), and their z, (N, D) with unit rows.
+
+        `users` lists the users of each item as rows of `states_LVD`, which holds what each layer reads of V users; a
+        list may be empty, as that of an item which is in no graph is.
+        """
+        device = self.user_start.device
+        item_ND, states = _on(start_ND, device), []
+        edge_index = _edges(users).to(device)
+        for number in range(len(self.layers)):
+            states.append(item_ND.cpu().numpy())
+            layer = self.item_layer(number)
+            if isinstance(layer, nn.Linear):
+                item_ND = self._activate(layer(item_ND), number)
+            else:
+                item_ND = self._activate(layer((_on(states_LVD[number], device), item_ND), edge_index), number)
+        return np.stack(states), nn.functional.normalize(item_ND).cpu().numpy()
+
     def states_of_new(self, x_NF: np.ndarray) -> np.ndarray:
         """What each layer reads of items that are in no graph, (L, N, D): as `Encoded.states_LID`, from features alone.
 
         As an item without an edge has it: no residual of its own, and no neighbour.
         """
-        device = self.user_start.device
-        item_ND, states = self.content(_on(x_NF, device)), []
-        no_edges = torch.zeros((2, 0), dtype=torch.int64, device=device)
-        for number in range(len(self.layers)):
-            states.append(item_ND.cpu().numpy())
-            layer = self.item_layer(number)
-            nobody = self.user_start.expand(0, -1)
-            messages = (item_ND,) if isinstance(layer, nn.Linear) else ((nobody, item_ND), no_edges)
-            item_ND = self._activate(layer(*messages), number)
-        return np.stack(states)
+        return self.encode_new(x_NF)[0]
+
+    def encode_new(self, x_NF: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """As `encode_items`, of items that are in no graph."""
+        nobody_LVD = np.zeros((len(self.layers), 0, len(self.user_start)), dtype=np.float32)
+        nobody = np.zeros(0, dtype=np.int64)
+        start_ND = self.item_starts(x_NF, np.full(len(x_NF), -1))
+        return self.encode_items(start_ND, [nobody] * len(x_NF), nobody_LVD)
 
     @torch.no_grad()
-    def encode_users(self, states_LID: np.ndarray, items: list[np.ndarray]) -> np.ndarray:
+    def encode_users(self, states_LID: "np.ndarray | Sequence[RowSource]", items: list[np.ndarray]) -> np.ndarray:
         """Unit vectors (B, D) of users who are nothing but these lists of item indices; no list may be empty."""
+        return nn.functional.normalize(self._user_layers(states_LID, items)[-1]).cpu().numpy()
+
+    @torch.no_grad()
+    def user_states(self, states_LID: "np.ndarray | Sequence[RowSource]", items: list[np.ndarray]) -> np.ndarray:
+        """What each layer reads of users who are these lists of item indices, (L, B, D)."""
+        return np.stack([one.cpu().numpy() for one in self._user_layers(states_LID, items)[:-1]])
+
+    def _user_layers(self, states_LID: "np.ndarray | Sequence[RowSource]", items: list[np.ndarray]) -> list[Tensor]:
+        """What users start as, and what each layer makes of them, (B, D) each."""
         device = self.user_start.device
         touched, place_E = np.unique(np.concatenate(items), return_inverse=True)
-        owner_E = np.repeat(np.arange(len(items)), [len(one) for one in items])
-        edge_index = torch.from_numpy(np.stack([place_E, owner_E])).to(device)
-        user_BD = self.user_start.expand(len(items), -1)
+        edge_index = _edges(np.split(place_E, np.cumsum([len(one) for one in items])[:-1])).to(device)
+        users = [self.user_start.expand(len(items), -1)]
         for number in range(len(self.layers)):
             item_mD = _on(np.ascontiguousarray(states_LID[number][touched]), device)
-            user_BD = self._activate(self.user_layer(number)((item_mD, user_BD), edge_index), number)
-        return nn.functional.normalize(user_BD).cpu().numpy()
+            users.append(self._activate(self.user_layer(number)((item_mD, users[-1]), edge_index), number))
+        return users
 
     def user_layer(self, number: int) -> SAGEConv:
         """What makes layer `number`'s users of its items."""
@@ -207,6 +254,12 @@ class GraphSAGE(nn.Module):
 
     def _activate(self, h: Tensor, number: int) -> Tensor:
         return h if number == len(self.layers) - 1 else torch.relu(h)
+
+
+def _edges(sources: list[np.ndarray]) -> Tensor:
+    """One edge from each source in a list to the place of its list, (2, E)."""
+    owner_E = np.repeat(np.arange(len(sources)), [len(one) for one in sources])
+    return torch.from_numpy(np.stack([np.concatenate([owner_E[:0], *sources]), owner_E]))
 
 
 def _on(array: np.ndarray, device: torch.device) -> Tensor:

@@ -22,6 +22,26 @@ a number's bumps, which is indefinite by a hair, may make the system so."""
 
 
 @dataclass(frozen=True)
+class FittedHead:
+    """f(x) = Σ_l α_l k(x, l) of L landmarks, for T targets: all that is needed to predict."""
+
+    kernel: Kernel
+    landmark_x_LF: np.ndarray
+    coefficients_LT: np.ndarray
+
+    def predict(self, x_IF: np.ndarray) -> np.ndarray:
+        """f of items with these features, (I, T) float32.
+
+        In blocks of fixed size: the same item gets the same bits whatever else is asked for.
+        """
+        predicted_IT = np.empty((len(x_IF), self.coefficients_LT.shape[1]), dtype=np.float32)
+        for part in _slices(len(predicted_IT)):
+            k_BL = self.kernel.values(x_IF[part], self.landmark_x_LF)
+            np.matmul(k_BL, self.coefficients_LT, out=predicted_IT[part])
+        return predicted_IT
+
+
+@dataclass(frozen=True)
 class KernelRidge:
     """The regularised kernel system of the items `rows`, seen through L landmarks among them.
 
@@ -55,12 +75,11 @@ class KernelRidge:
 
     def predict(self, coefficients_LT: np.ndarray, x_IF: np.ndarray | None = None) -> np.ndarray:
         """f of every item of the catalogue, (I, T) float32; or of items with these features."""
-        # In blocks of fixed size: the same item gets the same bits whatever else is asked for.
-        x_IF = self.blocks.x_IF if x_IF is None else x_IF
-        predicted_IT = np.empty((len(x_IF), coefficients_LT.shape[1]), dtype=np.float32)
-        for part in _slices(len(predicted_IT)):
-            np.matmul(self._values(x_IF[part]), coefficients_LT, out=predicted_IT[part])
-        return predicted_IT
+        return self.fitted(coefficients_LT).predict(self.blocks.x_IF if x_IF is None else x_IF)
+
+    def fitted(self, coefficients_LT: np.ndarray) -> "FittedHead":
+        """What these coefficients make of any features, without the items that they were fitted on."""
+        return FittedHead(self.kernel, self._landmark_x_LF, coefficients_LT)
 
     def sums(self, items_BI: sp.csr_matrix) -> np.ndarray:
         """Σ_j k(j, landmarks) over the items j of each row that are among `rows`, (B, L) float64."""

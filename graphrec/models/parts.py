@@ -11,12 +11,14 @@ import numpy as np
 import scipy.sparse as sp
 from pydantic import BaseModel, NonNegativeFloat
 
+from graphrec.data.patched import Patched
 from graphrec.features.blocks import FeatureBlocks
 from graphrec.graph.site_view import SiteView
-from graphrec.models.fold_in import alike_scaled
+from graphrec.models.fold_in import fold_in_system, score_deviations
 from graphrec.models.graphsage import Encoded
 from graphrec.models.kernel_ridge import KernelRidge
 from graphrec.models.other_sites import is_present, without_other_sites
+from graphrec.models.placement import Placed, Placement
 from graphrec.models.popularity import Popularity
 from graphrec.models.raw_block import join_queries, join_vectors, raw_coefficients, raw_scale, sum_of_items
 from graphrec.models.ridge import HeadSettings
@@ -53,16 +55,6 @@ class Placer:
 
 
 @dataclass(frozen=True)
-class Placed:
-    """What a placer says of every item."""
-
-    z_ID: np.ndarray
-    folded_ID: np.ndarray
-    raw_IR: np.ndarray
-    popularity_I: np.ndarray
-
-
-@dataclass(frozen=True)
 class Parts:
     """Fitted on one training set. D dimensions of the encoder, R of the raw block (0: there is none)."""
 
@@ -81,6 +73,8 @@ class Parts:
     observed_popularity_I: np.ndarray
     known_users: np.ndarray
     warm: np.ndarray
+    placement: Placement
+    """What made `content`, for items that arrive later."""
 
     @classmethod
     def fit(
@@ -98,15 +92,18 @@ class Parts:
         `elsewhere` places items by the blocks of other sites too; None where there are none. The raw block is its.
         """
         known_users, warm = np.flatnonzero(np.diff(view.own_UI.indptr)), content.head.rows
-        z_ID, folded_ID = alike_scaled(encoded.z_ID, folded_ID, encoded.q_UD[known_users], warm)
+        deviations = score_deviations(encoded.z_ID[warm], folded_ID[warm], encoded.q_UD[known_users])
+        z_ID = (encoded.z_ID / deviations[0]).astype(np.float32)
+        folded_ID = (folded_ID / deviations[1]).astype(np.float32)
         taught_RT = np.hstack([z_ID[warm], folded_ID[warm]])
         widest = content if elsewhere is None else elsewhere
-        raw_LR = raw_coefficients(widest.head, view.own_UI, raw_dim, seed) if raw_dim else None
-        unseen = _placed(widest, taught_RT, raw_LR)
-        own = unseen
+        raw_LR = np.zeros((len(widest.head.landmarks), 0), dtype=np.float32)
+        raw_LR = raw_coefficients(widest.head, view.own_UI, raw_dim, seed) if raw_dim else raw_LR
+        taught_LT = content.head.coefficients(taught_RT)
+        own = unseen = _placed(content, taught_LT, raw_LR if elsewhere is None else taught_LT[:, :0])
         if elsewhere is not None:
-            raw_IR = unseen.raw_IR[:, :0] if raw_LR is None else _raw_of_own_features(elsewhere.head, raw_LR)
-            own = replace(_placed(content, taught_RT, None), raw_IR=raw_IR)
+            unseen = _placed(elsewhere, elsewhere.head.coefficients(taught_RT), raw_LR)
+            own = replace(own, raw_IR=_raw_of_own_features(elsewhere.head, raw_LR))
             unseen = _where(is_present(elsewhere.head.blocks), unseen, own)
         return cls(
             q_UD=encoded.q_UD,
@@ -119,6 +116,15 @@ class Parts:
             observed_popularity_I=content.popularity.observed_I,
             known_users=known_users,
             warm=warm,
+            placement=Placement(
+                taught=content.head.fitted(taught_LT),
+                raw=widest.head.fitted(raw_LR),
+                popularity=content.popularity.head,
+                degree_scale=content.popularity.scale,
+                z_deviation=deviations[0],
+                fold_deviation=deviations[1],
+                fold_in_DD=fold_in_system(encoded.q_UD, view.own_UI),
+            ),
         )
 
     def scale(self, mixture: Mixture) -> QueryScale:
@@ -151,7 +157,7 @@ class Parts:
 def mixed_queries(
     q_BD: np.ndarray,
     items_BI: sp.csr_matrix,
-    raw_IR: np.ndarray,
+    raw_IR: np.ndarray | Patched,
     scale: QueryScale,
     raw_scale: QueryScale,
     mixture: Mixture,
@@ -174,10 +180,9 @@ def _mixed(z_ID: np.ndarray, folded_ID: np.ndarray, mixture: Mixture, items: np.
     return (1 - share) * z_ID[items] + share * folded_ID[items]
 
 
-def _placed(placer: Placer, taught_RT: np.ndarray, raw_LR: np.ndarray | None) -> Placed:
-    coefficients_L = [placer.head.coefficients(taught_RT), *([] if raw_LR is None else [raw_LR])]
-    predicted_I = placer.head.predict(np.hstack(coefficients_L))
-    dim = taught_RT.shape[1] // 2
+def _placed(placer: Placer, taught_LT: np.ndarray, raw_LR: np.ndarray) -> Placed:
+    predicted_I = placer.head.predict(np.hstack([taught_LT, raw_LR]))
+    dim = taught_LT.shape[1] // 2
     return Placed(
         z_ID=predicted_I[:, :dim],
         folded_ID=predicted_I[:, dim : 2 * dim],

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from graphrec.features.blocks import FeatureBlocks
-from graphrec.models.kernel_ridge import KernelRidge
+from graphrec.models.kernel_ridge import FittedHead, KernelRidge
 from graphrec.models.leave_one_out import TunedKernel, TuningItems
 from graphrec.models.ridge import HeadSettings
 
@@ -17,23 +17,47 @@ _LEARNING_RATE = 0.15
 
 
 @dataclass(frozen=True)
+class DegreeScale:
+    """From a degree to the popularity term: log(1 + degree), standardised over the items with an edge."""
+
+    mean: float
+    deviation: float
+
+    @classmethod
+    def of(cls, degree_I: np.ndarray) -> "DegreeScale":
+        """Of these degrees, zeros left out."""
+        log_degree_R = np.log1p(degree_I[degree_I > 0].astype(np.float64))
+        spread = float(log_degree_R.std())
+        return cls(float(log_degree_R.mean()), spread if spread > _NO_SPREAD else 1.0)
+
+    def terms(self, degree_I: np.ndarray) -> np.ndarray:
+        """float64 (I,)."""
+        return (np.log1p(degree_I.astype(np.float64)) - self.mean) / self.deviation
+
+
+@dataclass(frozen=True)
 class Popularity:
-    """log(1 + degree), standardised over the items with an edge: as observed, and as content alone predicts it.
+    """The popularity term as observed, and as content alone predicts it.
 
     Both are float32 (I,); an item without an edge has the predicted value in both.
     """
 
     observed_I: np.ndarray
     predicted_I: np.ndarray
+    scale: DegreeScale
+    head: FittedHead
+    """What predicts it, (L, 1)."""
 
     @classmethod
     def fit(cls, blocks: FeatureBlocks, degree_I: np.ndarray, settings: HeadSettings, seed: int) -> "Popularity":
         """Predict by a kernel ridge of these settings (see `tune_popularity`) over the items with an edge."""
         warm = np.flatnonzero(degree_I)
-        target_I = _targets(degree_I)
+        scale = DegreeScale.of(degree_I)
+        target_I = scale.terms(degree_I)
         system = KernelRidge.of(blocks, warm, settings, seed)
-        predicted_I = system.predict(system.coefficients(target_I[warm, None]))[:, 0]
-        return cls(np.where(degree_I > 0, target_I, predicted_I).astype(np.float32), predicted_I)
+        head = system.fitted(system.coefficients(target_I[warm, None]))
+        predicted_I = head.predict(blocks.x_IF)[:, 0]
+        return cls(np.where(degree_I > 0, target_I, predicted_I).astype(np.float32), predicted_I, scale, head)
 
 
 def tune_popularity(items: TuningItems, degree_I: np.ndarray) -> tuple[HeadSettings, np.ndarray]:
@@ -42,7 +66,7 @@ def tune_popularity(items: TuningItems, degree_I: np.ndarray) -> tuple[HeadSetti
 
     The error of item i is [M⁻¹y]_i / [M⁻¹]_ii in closed form (Allen 1974); see `leave_one_out`.
     """
-    target_R = torch.from_numpy(_targets(degree_I)[items.rows].astype(np.float32))
+    target_R = torch.from_numpy(DegreeScale.of(degree_I).terms(degree_I)[items.rows].astype(np.float32))
     kernel = TunedKernel(items)
     optimizer = torch.optim.Adam(kernel.parameters(), lr=_LEARNING_RATE)
     best_R, best_error, best_settings = target_R, torch.inf, kernel.settings()
@@ -57,10 +81,3 @@ def tune_popularity(items: TuningItems, degree_I: np.ndarray) -> tuple[HeadSetti
         mean_error.backward()
         optimizer.step()
     return best_settings, best_R.numpy()
-
-
-def _targets(degree_I: np.ndarray) -> np.ndarray:
-    log_degree_I = np.log1p(degree_I.astype(np.float64))
-    warm_R = log_degree_I[degree_I > 0]
-    spread = warm_R.std()
-    return (log_degree_I - warm_R.mean()) / (spread if spread > _NO_SPREAD else 1.0)

@@ -10,6 +10,7 @@ import numpy as np
 import scipy.linalg
 import scipy.sparse as sp
 
+from graphrec.data.patched import Patched
 from graphrec.models.kernel_ridge import KernelRidge
 from graphrec.models.scoring import QueryScale, sample_users
 
@@ -36,7 +37,7 @@ def raw_scale(matrix_UI: sp.csr_matrix, vectors_IR: np.ndarray, warm: np.ndarray
     return QueryScale.fit(sum_of_items(matrix_UI[users], vectors_IR), vectors_IR[warm])
 
 
-def sum_of_items(items_BI: sp.csr_matrix, vectors_IR: np.ndarray) -> np.ndarray:
+def sum_of_items(items_BI: sp.csr_matrix, vectors_IR: np.ndarray | Patched) -> np.ndarray:
     """(B, R): the sum of the vectors of each row's items, every stored one counting once, as in GraphSAGE's mean."""
     # Only the rows that are needed: the vectors may be a part of wider ones, on disk, which a product would copy whole.
     touched, place = np.unique(items_BI.indices, return_inverse=True)

@@ -15,11 +15,12 @@ Shapes: I items, D numbers of a block, E of all blocks together.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 
+from graphrec.data.patched import Patched
 from graphrec.features.modality import Modality
 from graphrec.retrieval.pair_weights import KINDS, PairWeights
 
@@ -35,7 +36,7 @@ _NO_SPREAD = 1e-9
 class Block:
     """One modality of the catalogue."""
 
-    has_I: np.ndarray
+    has_I: np.ndarray | Patched
     """Which items have it, bool."""
     mean_D: np.ndarray
     """float64, over the items that have it."""
@@ -66,12 +67,15 @@ class ClipSpace:
     it reaches what is trained or evaluated.
     """
 
-    vectors_IE: np.ndarray
+    vectors_IE: np.ndarray | Patched
     """float32; may be a memory map."""
     blocks: dict[str, Block]
     """By kind, in the order of `KINDS`; only those that some item has."""
     is_shared: bool
     """Whether pictures and texts live in one space, so that one can be asked for with the other."""
+    imputing: dict[str, np.ndarray] = field(default_factory=dict)
+    """Kind → the map from the other kind's centred vector to the one that it predicts of this kind, (D, D); where
+    nothing predicts it there is none."""
 
     @classmethod
     def build(cls, modalities: Mapping[str, Modality], is_shared: bool) -> "ClipSpace":
@@ -86,21 +90,37 @@ class ClipSpace:
             for rows in _chunks(len(part_ID)):
                 centred_RD = modality.x_IF[rows] - block.mean_D
                 part_ID[rows] = np.where(block.has_I[rows, None], centred_RD, 0.0)
-        if len(blocks) == 2:
-            image_ID, text_ID = _split(vectors_IE, dims)
-            _impute(image_ID, text_ID, blocks["image"].has_I, blocks["text"].has_I, is_shared)
-        return cls(vectors_IE, blocks, is_shared)
+        has = {kind: modality.present_I for kind, modality in used.items()}
+        imputing = _learned_maps(dict(zip(used, _split(vectors_IE, dims), strict=True)), has, is_shared)
+        _impute(dict(zip(used, _split(vectors_IE, dims), strict=True)), has, imputing)
+        return cls(vectors_IE, blocks, is_shared, imputing)
+
+    def rows_of(self, modalities: Mapping[str, Modality], num_rows: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """The rows of further items, (N, E) float32, and which of them have which kind; means stay as they are."""
+        rows_NE = np.zeros((num_rows, self.vectors_IE.shape[1]), dtype=np.float32)
+        has, parts = {}, {}
+        for kind, block in self.blocks.items():
+            parts[kind] = rows_NE[:, self.columns(kind)]
+            has[kind] = modalities[kind].present_I if kind in modalities else np.zeros(num_rows, dtype=bool)
+            if kind in modalities:
+                parts[kind][has[kind]] = (modalities[kind].x_IF - block.mean_D)[has[kind]]
+        _impute(parts, has, self.imputing)
+        return rows_NE, has
 
     def __len__(self) -> int:
         return len(self.vectors_IE)
 
     @cached_property
     def route_I(self) -> np.ndarray:
-        """What each item has: "image", "text", "both" or "neither"."""
-        has = {kind: self.blocks[kind].has_I if kind in self.blocks else np.zeros(len(self), bool) for kind in KINDS}
-        image_I, text_I = has["image"], has["text"]
-        route_I = np.select([image_I & text_I, image_I, text_I], ["both", "image", "text"], "neither")
-        return route_I.astype(object)
+        """`route` of all items."""
+        return self.route(np.arange(len(self)))
+
+    def route(self, items: np.ndarray) -> np.ndarray:
+        """What each of these items has: "image", "text", "both" or "neither"."""
+        none = np.zeros(len(items), dtype=bool)
+        image_N, text_N = (self.blocks[kind].has_I[items] if kind in self.blocks else none for kind in KINDS)
+        route_N = np.select([image_N & text_N, image_N, text_N], ["both", "image", "text"], "neither")
+        return route_N.astype(object)
 
     def columns(self, block: str) -> slice:
         """Where a block stands in a row."""
@@ -116,7 +136,7 @@ class ClipSpace:
         """The item's own vector as it came in, (D,) float64; None where it has none."""
         if block not in self.blocks or not self.blocks[block].has_I[item]:
             return None
-        return np.asarray(self.vectors_IE[item, self.columns(block)], dtype=np.float64) + self.blocks[block].mean_D
+        return np.asarray(self.vectors_IE[item][self.columns(block)], dtype=np.float64) + self.blocks[block].mean_D
 
     def answers(self, asked: str) -> list[str]:
         """The blocks that a query part of this kind can be held against."""
@@ -189,26 +209,26 @@ def _block(modality: Modality) -> Block:
     return Block(modality.present_I.copy(), mean_D, moment_DD)
 
 
-def _impute(
-    image_ID: np.ndarray, text_ID: np.ndarray, has_image_I: np.ndarray, has_text_I: np.ndarray, is_shared: bool
-) -> None:
+def _learned_maps(
+    parts: Mapping[str, np.ndarray], has: Mapping[str, np.ndarray], is_shared: bool
+) -> dict[str, np.ndarray]:
+    """What predicts each kind from the other, fitted on the items that have both."""
+    if len(parts) < 2:
+        return {}
+    both = np.flatnonzero(np.logical_and(*has.values()))
+    (one, one_ID), (other, other_ID) = parts.items()
+    if len(both) >= _ENOUGH_PAIRS:
+        return {other: _ridge(one_ID, other_ID, both), one: _ridge(other_ID, one_ID, both)}
+    return dict.fromkeys(parts, np.eye(one_ID.shape[1])) if is_shared else {}
+
+
+def _impute(parts: Mapping[str, np.ndarray], has: Mapping[str, np.ndarray], maps: Mapping[str, np.ndarray]) -> None:
     """Fill the missing block of the items that have only one, in place."""
-    both = np.flatnonzero(has_image_I & has_text_I)
-    for known_ID, missing_ID, alone_I in (
-        (image_ID, text_ID, has_image_I & ~has_text_I),
-        (text_ID, image_ID, has_text_I & ~has_image_I),
-    ):
-        alone = np.flatnonzero(alone_I)
-        if not len(alone):
-            continue
-        if len(both) >= _ENOUGH_PAIRS:
-            map_DD = _ridge(known_ID, missing_ID, both)
-        elif is_shared:
-            map_DD = np.eye(known_ID.shape[1])
-        else:
-            continue
+    for missing, map_DD in maps.items():
+        known = next(kind for kind in parts if kind != missing)
+        alone = np.flatnonzero(has[known] & ~has[missing])
         for rows in _chunks(len(alone)):
-            missing_ID[alone[rows]] = known_ID[alone[rows]].astype(np.float64) @ map_DD
+            parts[missing][alone[rows]] = parts[known][alone[rows]].astype(np.float64) @ map_DD
 
 
 def _ridge(from_ID: np.ndarray, to_ID: np.ndarray, both: np.ndarray) -> np.ndarray:

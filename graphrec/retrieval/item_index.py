@@ -188,9 +188,10 @@ class ItemIndex:
             raise ValueError(f"Expected k of at least 1, got {k}.")
         excluded = Exclusion.of(exclude, len(query_BD), len(self))
         request = Request(query_BD, self.vectors_ID, k, excluded, product_error(query_BD, self.largest_norm))
-        return best_items(request, self._sources(_checked_allowed(allowed, len(self))))
+        return best_items(request, self.sources(_checked_allowed(allowed, len(self))))
 
-    def _sources(self, allowed: np.ndarray | None) -> list[Source]:
+    def sources(self, allowed: np.ndarray | None) -> list[Source]:
+        """Where candidates among these items (rising; None: all) come from, the quickest first."""
         if allowed is None and self.is_exact:
             return [self._index_source(None)]
         if allowed is None or (len(allowed) > self.config.scan_up_to and _can_filter(self.faiss_index)):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from graphrec.data.patched import Patched
 from graphrec.retrieval.exclusion import Exclusion
 from graphrec.retrieval.found import Found
 
@@ -37,7 +38,7 @@ class Request:
     """What is asked of the sources."""
 
     query_BD: np.ndarray
-    vectors_ID: np.ndarray
+    vectors_ID: np.ndarray | Patched
     k: int
     excluded: Exclusion
     error_B: np.ndarray
@@ -110,7 +111,9 @@ def _answer(request: Request, source: Source, rows: np.ndarray, n: int, found: F
     return kth_b > first_bn[:, -1].astype(np.float64) + request.error_B[rows]
 
 
-def _inner_products(query_bD: np.ndarray, row_N: np.ndarray, vectors_ID: np.ndarray, item_N: np.ndarray) -> np.ndarray:
+def _inner_products(
+    query_bD: np.ndarray, row_N: np.ndarray, vectors_ID: np.ndarray | Patched, item_N: np.ndarray
+) -> np.ndarray:
     """Products of single pairs in float64, rounded to float32."""
     score_N = np.empty(len(row_N), dtype=np.float32)
     step = max(1, _RESCORED_BYTES // (24 * query_bD.shape[1]))

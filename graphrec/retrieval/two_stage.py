@@ -5,7 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from graphrec.retrieval.item_index import ItemIndex
+from graphrec.retrieval.live_index import LiveIndex
 
+Index = ItemIndex | LiveIndex
 _FEW = 1000
 """Items left out up to this number are fetched and dropped."""
 
@@ -21,7 +23,7 @@ class Ranked:
 
 
 def two_stage_search(
-    index: ItemIndex,
+    index: Index,
     first_E: np.ndarray,
     second_E: np.ndarray | None,
     k: int,
@@ -45,7 +47,7 @@ def two_stage_search(
     is_item = found.items_BK[0] >= 0
     items, scores = found.items_BK[0][is_item], found.scores_BK[0][is_item]
     if second_E is not None:
-        vectors_NE = np.asarray(index.vectors_ID[items], dtype=np.float64)
+        vectors_NE = index.vectors_ID[items].astype(np.float64)
         scores = (vectors_NE @ second_E.astype(np.float64)).astype(np.float32)
         order = np.lexsort((items, -scores))
         items, scores = items[order], scores[order]

@@ -60,7 +60,7 @@ class ClipIndex:
             )
         space = ClipSpace.build(modalities, is_shared)
         asked = dict.fromkeys(KINDS, next(iter(known.values()))) if is_shared else known
-        return cls(space, ItemIndex.build(space.vectors_IE, config), asked)
+        return cls(space, ItemIndex.build(np.asarray(space.vectors_IE), config), asked)
 
     def with_learned(
         self,
@@ -97,11 +97,12 @@ class ClipIndex:
         place = folder / _FOLDER
         place.mkdir()
         self.index.save(folder / FAISS_FILE)
-        np.save(place / "vectors.npy", self.space.vectors_IE, allow_pickle=False)
+        np.save(place / "vectors.npy", np.asarray(self.space.vectors_IE), allow_pickle=False)
         blocks = self.space.blocks
         arrays = {f"{kind}.mean": block.mean_D for kind, block in blocks.items()}
         arrays |= {f"{kind}.covariance": block.covariance_DD for kind, block in blocks.items()}
-        arrays |= {f"{kind}.has": block.has_I for kind, block in blocks.items()}
+        arrays |= {f"{kind}.has": np.asarray(block.has_I) for kind, block in blocks.items()}
+        arrays |= {f"{kind}.imputing": map_DD for kind, map_DD in self.space.imputing.items()}
         save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, place / "blocks.safetensors")
         about: dict[str, Any] = {
             "blocks": list(blocks),
@@ -126,12 +127,16 @@ class ClipIndex:
         }
         vectors_IE = np.load(place / "vectors.npy", mmap_mode="r", allow_pickle=False)
         return cls(
-            space=ClipSpace(vectors_IE, blocks, about["is_shared"]),
+            space=ClipSpace(vectors_IE, blocks, about["is_shared"], _imputing(arrays)),
             index=ItemIndex.load(folder / FAISS_FILE, vectors_IE, config),
             clip={kind: ClipConfig(**clip) for kind, clip in about["clip"].items()},
             learned=None if about["learned"] is None else PairWeights.from_json(about["learned"]),
             made_by=about["made_by"],
         )
+
+
+def _imputing(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return {kind: arrays[f"{kind}.imputing"] for kind in KINDS if f"{kind}.imputing" in arrays}
 
 
 def _made_by(kind: str, dataset: Dataset, features: ItemFeatures) -> ClipConfig | None:

@@ -1,15 +1,16 @@
 """From what was asked to a ranked list: parts of a query, weights, two stages, filters."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
-from graphrec.data.catalogue import Catalogue
-from graphrec.data.filters import NO_FILTERS, Filters, item_indices
+from graphrec.data.filters import NO_FILTERS, Filters
 from graphrec.errors import GraphRecError
 from graphrec.retrieval.clip_space import Part
 from graphrec.retrieval.pair_weights import KINDS, PairWeights, parse_shares
-from graphrec.retrieval.two_stage import Ranked, two_stage_search
+from graphrec.retrieval.two_stage import Index, Ranked, two_stage_search
 from graphrec.search.clip_index import ClipIndex
 from graphrec.search.config import SearchConfig
 from graphrec.search.query import Rerank, SearchQuery, Weights
@@ -30,18 +31,29 @@ class SearchResult:
     """"image" and "text" → the part of the score that comes from the item's picture or text."""
 
 
+class SearchedItems(Protocol):
+    """The catalogue that is searched."""
+
+    def indices(self, ids: Sequence[str], asked: str, /) -> np.ndarray:
+        """Of these ids; raises GraphRecError for an unknown one, `asked` says where it stood."""
+
+    def eligible(self, filters: Filters, /) -> np.ndarray:
+        """Items that may be found and meet the conditions, rising."""
+
+
 class Searcher:
     """Searches one catalogue."""
 
     def __init__(
-        self, clip: ClipIndex, catalogue: Catalogue, degree_I: np.ndarray, config: SearchConfig, device: str = "cpu"
+        self, clip: ClipIndex, index: Index, items: SearchedItems, config: SearchConfig, encoder: QueryEncoder
     ) -> None:
+        """`index` is over the rows of the clip's space."""
         self._clip = clip
-        self._catalogue = catalogue
-        self._degree_I = degree_I
+        self._index = index
+        self._items = items
         self._config = config
         self._base = clip.learned or PairWeights.default()
-        self._encoder = QueryEncoder(clip.clip, clip.dims, device, made_by=clip.made_by)
+        self._encoder = encoder
 
     def search(
         self,
@@ -58,17 +70,17 @@ class Searcher:
         """
         if rerank not in (None, "none") and not (isinstance(rerank, int) and rerank > 0):
             raise GraphRecError(f"Expected rerank to be a number of candidates of at least 1, or none, got {rerank!r}.")
-        asked = item_indices(self._catalogue, query.items, "--items")
-        eligible = self._eligible(filters, asked)
+        asked = self._items.indices(query.items, "--items")
+        eligible = np.setdiff1d(self._items.eligible(filters), asked)
         final = self._weights(query, weights)  # before anything is encoded: a mistake should not wait for a model
         parts = self._parts(query, asked)
         first_E = self._clip.space.query(parts, self._base.balanced())
         final_E = first_E if final is None else self._clip.space.query(parts, final)
         is_single = final is None or rerank == "none"
         num_candidates = max(10 * k, self._config.candidates) if rerank is None or rerank == "none" else rerank
-        is_scored = self._clip.space.route_I[eligible] != "neither"
+        is_scored = self._clip.space.route(eligible) != "neither"
         ranked = two_stage_search(
-            self._clip.index,
+            self._index,
             final_E if is_single else first_E,
             None if is_single else final_E,
             k,
@@ -76,10 +88,6 @@ class Searcher:
             eligible[is_scored],
         )
         return self._result(ranked, final_E, eligible[~is_scored][: k - len(ranked.items_K)])
-
-    def _eligible(self, filters: Filters, asked: np.ndarray) -> np.ndarray:
-        eligible = filters.eligible(self._catalogue, self._degree_I)
-        return np.setdiff1d(np.arange(len(self._catalogue)) if eligible is None else eligible, asked)
 
     def _weights(self, query: SearchQuery, weights: Weights) -> PairWeights | None:
         """What the final order weighs with; None where it weighs everything alike, as the first stage does."""
@@ -134,4 +142,4 @@ class Searcher:
         space = self._clip.space
         items_K = np.concatenate([ranked.items_K, unscored])
         scores_K = np.concatenate([ranked.scores_K, np.full(len(unscored), np.nan, dtype=np.float32)])
-        return SearchResult(items_K, scores_K, space.route_I[items_K], space.shares(query_E, items_K))
+        return SearchResult(items_K, scores_K, space.route(items_K), space.shares(query_E, items_K))

@@ -11,7 +11,6 @@ from graphrec.data.filters import Filters
 from graphrec.errors import GraphRecError
 from graphrec.evaluation.protocol import build_pool
 from graphrec.graph.site_view import SiteView
-from graphrec.models.graph_model import raw_vectors_of_new
 from graphrec.recommender import Recommender
 from graphrec.unseen_users import meet_users
 
@@ -149,8 +148,7 @@ def test_a_product_of_no_catalogue_has_the_states_and_raw_vectors_of_an_item_tha
     np.testing.assert_allclose(
         model.model_.encoder.states_of_new(x_NF), model.model_.encoded.states_LID[:, nobody], atol=1e-6
     )
-    config = settings.model
-    raw_NR = raw_vectors_of_new(model.model_, model.view, model.blocks, x_NF, config.site_dim, settings.seed)
+    raw_NR = model.model_.placement.place(x_NF).raw_IR
     dim = model.model_.encoded.q_UD.shape[1]
     expected_NR = model.model_.content_ID[nobody, dim:-1] / np.float32(model.model_.choices.stretch)
     assert raw_NR.shape == expected_NR.shape

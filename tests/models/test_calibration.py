@@ -44,6 +44,7 @@ def parts():
         q_UD=np.ones((USERS, 1), dtype=np.float32), matrix_UI=sp.csr_matrix((USERS, ITEMS)), z_ID=z_ID,
         folded_ID=0 * z_ID, content=placed, unseen=placed, raw_scale=QueryScale(np.zeros((0, 0)), np.zeros(0)),
         observed_popularity_I=np.zeros(ITEMS, np.float32), known_users=np.arange(USERS), warm=np.arange(WARM),
+            placement=None,
     )  # fmt: skip
 
 

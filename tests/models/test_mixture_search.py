@@ -48,7 +48,7 @@ class World:
             q_UD=taste_UD, matrix_UI=train.interactions.user_item_matrix(), z_ID=z_ID, folded_ID=folded_ID,
             content=noisy, unseen=Placed(z_ID, folded_ID, raw_ID, term_I),
             raw_scale=QueryScale.fit(raw_taste_UD, raw_ID[warm]), observed_popularity_I=term_I,
-            known_users=np.arange(NUM_USERS), warm=warm,
+            known_users=np.arange(NUM_USERS), warm=warm, placement=None,
         )  # fmt: skip
 
     def chosen(self, has_raw=True):

@@ -7,9 +7,11 @@ from graphrec.data.interactions import Interactions
 from graphrec.features.blocks import FeatureBlocks
 from graphrec.graph.site_view import SiteView
 from graphrec.models.graphsage import Encoded
-from graphrec.models.kernel_ridge import KernelRidge
-from graphrec.models.parts import Mixture, Parts, Placed, Placer
-from graphrec.models.popularity import Popularity
+from graphrec.models.kernel import Kernel
+from graphrec.models.kernel_ridge import FittedHead, KernelRidge
+from graphrec.models.parts import Mixture, Parts, Placer
+from graphrec.models.placement import Placed
+from graphrec.models.popularity import DegreeScale, Popularity
 from graphrec.models.ridge import HeadSettings
 from graphrec.models.scoring import QueryScale
 
@@ -43,7 +45,10 @@ def matrix(view):
 @pytest.fixture
 def popularity():
     rng = np.random.default_rng(1)
-    return Popularity(rng.normal(size=NUM_ITEMS).astype(np.float32), rng.normal(size=NUM_ITEMS).astype(np.float32))
+    return Popularity(
+        rng.normal(size=NUM_ITEMS).astype(np.float32), rng.normal(size=NUM_ITEMS).astype(np.float32),
+        DegreeScale(0.0, 1.0), FittedHead(Kernel({}, (), {}), np.zeros((0, 0)), np.zeros((0, 1))),
+    )  # fmt: skip
 
 
 @pytest.fixture
@@ -62,7 +67,7 @@ def by_hand(matrix):
     return Parts(
         q_UD=noise(NUM_USERS, DIM), matrix_UI=matrix, z_ID=noise(NUM_ITEMS, DIM), folded_ID=noise(NUM_ITEMS, DIM),
         content=content, unseen=unseen, raw_scale=QueryScale.fit(raw_UR[known], unseen.raw_IR[WARM]),
-        observed_popularity_I=noise(NUM_ITEMS), known_users=known, warm=WARM,
+        observed_popularity_I=noise(NUM_ITEMS), known_users=known, warm=WARM, placement=None,
     )  # fmt: skip
 
 

@@ -118,7 +118,6 @@ def test_a_saved_run_gives_the_same_answers(fitted, loaded, picture, item_of):
 
 def test_a_k_larger_than_the_catalogue_gives_every_item_once_and_those_without_content_last(fitted):
     degree = fitted.model_.degree_I
-    catalogue = fitted.train_.catalogue
     no_text, no_image = np.arange(len(degree)) % 9 == 0, np.arange(len(degree)) % 6 == 0
     features = {
         kind: Modality(np.where(gone[:, None], 0, one.x_IF).astype(np.float32), one.present_I & ~gone)
@@ -127,7 +126,7 @@ def test_a_k_larger_than_the_catalogue_gives_every_item_once_and_those_without_c
     }
     space = ClipSpace.build(features, is_shared=True)
     clip = replace(fitted.clip_, space=space, index=type(fitted.index_).build(space.vectors_IE))
-    found = Searcher(clip, catalogue, degree, fitted.config.search).search(SearchQuery(("hat",)), 10_000)
+    found = searcher_of(fitted, clip).search(SearchQuery(("hat",)), 10_000)
     assert sorted(found.items_K) == list(range(len(degree)))
     neither = np.flatnonzero(space.route_I == "neither")
     assert found.items_K[-len(neither) :].tolist() == neither.tolist()
@@ -259,6 +258,12 @@ def png_chunk(kind, content):
     return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
 
 
+def searcher_of(fitted, clip):
+    """Over the same items, with another clip index."""
+    encoder = QueryEncoder(clip.clip, clip.dims, made_by=clip.made_by)
+    return Searcher(clip, clip.index, fitted.live.state, fitted.config.search, encoder)
+
+
 def own_vectors_index(fitted, vectors):
     """The clip index of the same items, their pictures and texts brought as own vectors."""
     encoders = replace(fitted.features_.encoders, clip_kinds=(), own={"image": 64, "text": 64})
@@ -267,10 +272,10 @@ def own_vectors_index(fitted, vectors):
 
 
 def test_own_vectors_are_searched_by_items_and_by_text_only_where_their_clip_is_named(fitted, picture, item_of):
-    catalogue, degree, config = fitted.train_.catalogue, fitted.model_.degree_I, fitted.config.search
+    catalogue, config = fitted.train_.catalogue, fitted.config.search
     unnamed = own_vectors_index(fitted, {kind: {"file": f"{kind}.npy"} for kind in KINDS})
     assert not unnamed.space.is_shared
-    searcher = Searcher(unnamed, catalogue, degree, config)
+    searcher = searcher_of(fitted, unnamed)
     assert len(searcher.search(SearchQuery(items=(item_of["both"],)), 5).items_K) == 5
     encoder, rng, said = QueryEncoder(unnamed.clip, unnamed.dims), np.random.default_rng(0), []
     assert unnamed.with_learned(catalogue, encoder, config, rng).learned is None
@@ -281,10 +286,10 @@ def test_own_vectors_are_searched_by_items_and_by_text_only_where_their_clip_is_
     assert said[0].startswith("No search weights were learned: ")
     assert "No CLIP is known" in error_of(lambda: searcher.search(SearchQuery(("hat",)), 5))
     named = own_vectors_index(fitted, {kind: {"file": f"{kind}.npy", "clip": "small"} for kind in KINDS})
-    expected = Searcher(replace(fitted.clip_, learned=None), catalogue, degree, config)
+    expected = searcher_of(fitted, replace(fitted.clip_, learned=None))
     query = SearchQuery(("hat",), (picture,))
     np.testing.assert_array_equal(
-        Searcher(named, catalogue, degree, config).search(query, 9).items_K, expected.search(query, 9).items_K
+        searcher_of(fitted, named).search(query, 9).items_K, expected.search(query, 9).items_K
     )
 
 
@@ -296,7 +301,7 @@ def test_a_direction_on_own_pictures_without_a_named_clip_is_refused_in_one_line
         fitted.train_, description=DatasetDescription.model_validate({"vectors": {"image": {"file": "i.npy"}}})
     )
     index = ClipIndex.build(dataset, features, fitted.config.index)
-    searcher = Searcher(index, fitted.train_.catalogue, fitted.model_.degree_I, fitted.config.search)
+    searcher = searcher_of(fitted, index)
     for change in ({"but": "red"}, {"without": "red"}):
         query = SearchQuery.of(items=item_of["both"], **change)
         assert "No CLIP is known" in error_of(lambda query=query: searcher.search(query, 5))
@@ -311,8 +316,7 @@ def test_other_weights_under_the_same_name_are_refused(fitted, tmp_path):
     assert index.made_by == fitted.clip_.made_by  # the same weights from another place are the same CLIP
 
     def search():
-        parts = fitted.train_.catalogue, fitted.model_.degree_I, fitted.config.search
-        return Searcher(index, *parts).search(SearchQuery(("hat",)), 3)
+        return searcher_of(fitted, index).search(SearchQuery(("hat",)), 3)
 
     assert len(search().items_K) == 3
     weights = folder / "open_clip_model.safetensors"

@@ -1,0 +1,1 @@
+"""A fitted model with what changed since: items that came, changed or left, and what people did. Nothing is trained."""

@@ -1,0 +1,124 @@
+"""A fitted model that takes in changes: they are read and encoded first, and then either taken in whole or not."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from graphrec.data.dataset import OwnVectors, SetAside
+from graphrec.data.description import DatasetDescription
+from graphrec.data.set_aside import SetAsideCollector
+from graphrec.data.tables.table import to_objects
+from graphrec.features.modality import Modality
+from graphrec.living.arrival import Arrival
+from graphrec.living.drift import Drift
+from graphrec.living.encoding import ArrivalEncoder
+from graphrec.living.entries import Arrived, Entry, Happened, Removed, Summed
+from graphrec.living.live_state import LiveState
+from graphrec.living.reading import Cards, completed, read_cards, read_new_events, split_known
+from graphrec.living.settle import with_arrival, with_pairs
+from graphrec.living.tables import Source
+from graphrec.living.vectors import KnownVectors
+
+
+@dataclass(frozen=True)
+class LiveModel:
+    """Immutable: what takes something in is a new one, and the old one goes on answering as before."""
+
+    state: LiveState
+    encoder: ArrivalEncoder
+    description: DatasetDescription
+    vectors: KnownVectors
+    """Pictures and texts, and own vectors, of all items as they are now: what an update leaves as it is."""
+    entries: tuple[Entry, ...] = ()
+    events: int = 0
+
+    @property
+    def drift(self) -> Drift:
+        """How far it has moved since training."""
+        return Drift.of(self.state, self.events)
+
+    def taking(self, entries: Sequence[Entry]) -> "LiveModel":
+        """With these entries taken in, in their order: the same as one by one."""
+        summed, state, vectors = Summed.of(entries), self.state, self.vectors
+        if summed.arrival is not None:
+            state = with_arrival(state, summed.arrival, self.encoder.rows(summed.arrival))
+            rows = state.items.id_index.indices(summed.arrival.cards.item_ids)
+            vectors = vectors.with_rows(rows, summed.arrival)
+        if summed.pairs is not None:
+            state = with_pairs(state, summed.pairs)
+        if summed.removed:
+            state = state.without_items(state.items.id_index.indices(list(summed.removed)))
+        events = self.events + sum(len(entry) for entry in entries if isinstance(entry, Happened))
+        return replace(self, state=state, vectors=vectors, entries=(*self.entries, *entries), events=events)
+
+    def read_added(
+        self,
+        source: Source,
+        vectors: Mapping[str, OwnVectors] | None = None,
+        root: Path | None = None,
+        site: str | None = None,
+    ) -> tuple[Arrived, SetAside]:
+        """Items to be added, encoded. Raises GraphRecError where none can be, or the run's CLIP cannot be had."""
+        collector = SetAsideCollector()
+        read = read_cards(source, self.description, self.state.items, collector, root, site)
+        cards = split_known(read, self.state.items, are_new=True, collector=collector)
+        self.encoder.check_clip()
+        return Arrived(self.encoder.encode(cards.catalogue, vectors or {}, collector)), collector.finish()
+
+    def read_updated(
+        self,
+        source: Source,
+        vectors: Mapping[str, OwnVectors] | None = None,
+        root: Path | None = None,
+        site: str | None = None,
+    ) -> tuple[Arrived, SetAside]:
+        """Items to be changed: what a row does not have stays as it is. Raises GraphRecError as `read_added` does."""
+        collector = SetAsideCollector()
+        read = read_cards(source, self.description, self.state.items, collector, root, site)
+        cards = split_known(read, self.state.items, are_new=False, collector=collector)
+        self.encoder.check_clip()
+        whole = completed(cards, self.state.items)
+        # A picture that was not told of keeps its vector: its file may be anywhere by now.
+        looked_at = whole if "image" in cards.told else replace(whole, image=np.full(len(whole), "", dtype=object))
+        arrival = self.encoder.encode(looked_at, vectors or {}, collector)
+        return Arrived(self._with_untold(replace(arrival, cards=whole), cards, vectors or {})), collector.finish()
+
+    def read_events(self, source: Source, site: str | None = None) -> tuple[Happened, SetAside]:
+        """Events to be added. Raises GraphRecError where no row can be used."""
+        collector = SetAsideCollector()
+        read = read_new_events(source, self.description, self.state.items, collector, site)
+        happened = Happened(
+            user_ids=to_objects(read.user_id_E),
+            item_ids=self.state.items.item_ids[read.item_index_E],
+            weight_E=read.weight_E,
+            timestamp_E=read.timestamp_E,
+            event_E=to_objects(read.event_E),
+            site_E=to_objects(read.site_E),
+        )
+        return happened, collector.finish()
+
+    def read_removed(self, item_ids: Sequence[str]) -> Removed:
+        """Items to be removed. Raises GraphRecError for the first that is unknown or removed already."""
+        ids = list(dict.fromkeys(item_ids))
+        self.state.items.indices(ids, "remove-items")
+        return Removed(tuple(ids))
+
+    def _with_untold(self, arrival: Arrival, cards: Cards, given: Mapping[str, OwnVectors]) -> Arrival:
+        """With the vectors that the items had, of everything that the rows did not speak of."""
+        items = self.state.items.id_index.indices(arrival.cards.item_ids)
+        vectors = {}
+        for name, modality in arrival.vectors.items():
+            is_told = np.full(len(items), name in given or name in cards.told)
+            if name in given:
+                is_told = modality.present_I
+            x_NF, present_N = self.vectors.take(name, items)
+            vectors[name] = Modality(
+                np.where(is_told[:, None], modality.x_IF, x_NF), np.where(is_told, modality.present_I, present_N)
+            )
+        signals = {
+            name: np.where(name in cards.told, signal_NS, self.vectors.signals(name, items))
+            for name, signal_NS in arrival.signals.items()
+        }
+        return replace(arrival, vectors=vectors, signals=signals)

@@ -1,0 +1,146 @@
+"""The fitted model as it serves now: immutable, so that whoever reads one sees no half of a change.
+
+What was fitted stays as it was fitted: weights, heads, scales, the system of the fold-in. What moves is what a change
+touches: the encoding of users who did something, and of the items that they have; degrees, popularity and vectors of
+those items. So a state is that of an item by item rebuild on everything that is known now, with the same fitted parts.
+
+Shapes: I items, U users, L layers, D dimensions of the encoder, R of the raw block, W of a served vector.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Self
+
+import numpy as np
+import scipy.sparse as sp
+
+from graphrec.data.filters import Filters
+from graphrec.data.patched import Patched
+from graphrec.graph.patched_matrix import PatchedMatrix
+from graphrec.graph.site_view import SiteView
+from graphrec.living.ids import Ids
+from graphrec.living.live_clip import LiveClip
+from graphrec.living.live_items import LiveItems
+from graphrec.models.fallback import sources
+from graphrec.models.graph_model import GraphModel
+from graphrec.models.parts import mixed_queries
+from graphrec.retrieval.live_index import LiveIndex
+
+
+@dataclass(frozen=True)
+class LiveState:
+    """Everything that answers; see `living.settle` for how it moves."""
+
+    model: GraphModel
+    view: SiteView
+    target_site: str | None
+    items: LiveItems
+    users: Ids
+    degree: Patched
+    """Users on the site, (I,)."""
+    degree_elsewhere: Patched
+    states: tuple[Patched, ...]
+    """What each layer reads of the items, L of (I, D)."""
+    z: Patched
+    """(I, D)."""
+    moment: Patched
+    """By how much what an item's users add up to has changed since training, float64 (I, D)."""
+    unseen: Patched
+    """As served without an edge on the site, (I, W); c, for all that arrived."""
+    raw: Patched
+    """(I, R)."""
+    q: Patched
+    """(U, D); zero for those who never did anything."""
+    seen: PatchedMatrix
+    """Users × items as nodes, of all sites."""
+    own: PatchedMatrix
+    """Users × items of the own log; without a target site `seen` itself."""
+    takers: PatchedMatrix
+    """Items × users: `seen` from the other side."""
+    index: LiveIndex
+    clip: LiveClip | None
+
+    def source(self, items: np.ndarray) -> np.ndarray:
+        """The `Source` of each of these items' vectors, as strings."""
+        return sources(self.degree[items], self.model.choices.half_degree, self.degree_elsewhere[items])
+
+    def indices(self, ids: Sequence[str], asked: str) -> np.ndarray:
+        """See `LiveItems.indices`."""
+        return self.items.indices(ids, asked)
+
+    def eligible(self, filters: Filters) -> np.ndarray:
+        """Items that may be returned and meet these conditions, rising."""
+        found = self.items.eligible(filters, self.degree)
+        return np.setdiff1d(np.arange(len(self.items)), self.items.removed) if found is None else found
+
+    @cached_property
+    def popularity(self) -> np.ndarray:
+        """The popularity term of every item, as it is served, float32 (I,)."""
+        popularity_I = np.empty(len(self.items), dtype=np.float32)
+        vectors = self.index.vectors_ID
+        popularity_I[: len(vectors.base)] = vectors.base[:, -1]
+        popularity_I[vectors.rows] = vectors[vectors.rows][:, -1]
+        return popularity_I
+
+    def nodes(self, items: np.ndarray) -> np.ndarray:
+        """The items at which edges end: those of other sites at the item that stands for them."""
+        node_I = self.view.node_I
+        return np.where(items < len(node_I), node_I[np.minimum(items, len(node_I) - 1)], items)
+
+    def queries(self, users: np.ndarray, popularity: bool = True) -> np.ndarray:
+        """What is searched with for these users, (B, W) float32."""
+        return self.queries_of(self.q[users], self.seen.take(users), popularity)
+
+    def queries_of(
+        self,
+        q_BD: np.ndarray,
+        items_BI: sp.csr_matrix,
+        popularity: bool = True,
+        more_raw_BR: np.ndarray | None = None,
+    ) -> np.ndarray:
+        """The same for users of these encodings and items; `more_raw_BR`: see `parts.mixed_queries`."""
+        model = self.model
+        return mixed_queries(
+            q_BD, items_BI, self.raw, model.scale, model.raw_scale, model.choices.mixture, popularity, more_raw_BR
+        )
+
+    def without_items(self, items: np.ndarray) -> Self:
+        """With these removed: nothing returns them; what people did with them still tells of these people."""
+        known = self.items.without(items)
+        clip = None if self.clip is None else self.clip.without(known.removed)
+        return replace(self, items=known, index=self.index.without(known.removed), clip=clip)
+
+
+def live_state(
+    model: GraphModel,
+    view: SiteView,
+    target_site: str | None,
+    items: LiveItems,
+    users: Ids,
+    index: LiveIndex,
+    clip: LiveClip | None,
+) -> LiveState:
+    """As training left it."""
+    num_items, dim = len(items), model.encoded.z_ID.shape[1]
+    seen = PatchedMatrix.of(view.matrix_UI)
+    return LiveState(
+        model=model,
+        view=view,
+        target_site=target_site,
+        items=items,
+        users=users,
+        degree=Patched(model.degree_I),
+        degree_elsewhere=Patched(model.degree_elsewhere_I),
+        states=tuple(Patched(states_ID) for states_ID in model.encoded.states_LID),
+        z=Patched(model.encoded.z_ID),
+        moment=Patched(np.broadcast_to(np.zeros(dim), (num_items, dim))),
+        unseen=Patched(model.unseen_ID),
+        raw=Patched(model.graph_ID[:, dim:-1]),
+        q=Patched(model.encoded.q_UD),
+        seen=seen,
+        own=seen if target_site is None else PatchedMatrix.of(view.own_UI),
+        takers=PatchedMatrix.of(view.takers_IU),
+        index=index,
+        clip=clip,
+    )
