@@ -157,8 +157,8 @@ class Recommender:
         states_LND = np.stack([states_ID[items] for states_ID in state.states])
         if texts or images:
             paths = [Path(one) for one in images]
-            is_warm_I, device = model.degree_I > 0, resolve_device(self.device)
-            x_NF = features_of_products(self.features_, is_warm_I, self.clip_, texts, paths, device)
+            encoder = None if self.clip_ is None else self._query_encoder
+            x_NF = features_of_products(self.features_, model.degree_I > 0, encoder, texts, paths)
             states_LND = np.concatenate([states_LND, model.encoder.states_of_new(x_NF)], axis=1)
             more_raw_1R = model.placement.place(x_NF).raw_IR.sum(axis=0, keepdims=True)
         vector_1D = model.encoder.encode_users(states_LND, [np.arange(states_LND.shape[1])])

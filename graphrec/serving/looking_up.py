@@ -1,27 +1,25 @@
 """One item of the catalogue."""
 
-import pandas as pd
+import numpy as np
 
-from graphrec.models.fallback import sources
 from graphrec.serving.answers import ItemAnswer
 from graphrec.serving.problems import ProblemError
 from graphrec.serving.service import Snapshot
 
 
 def look_up(now: Snapshot, item_id: str) -> ItemAnswer:
-    """What is known of the item. Raises ProblemError (404) where there is none."""
-    catalogue, model = now.model.train_.catalogue, now.model.model_
-    item = catalogue.id_index.get_indexer(pd.Index([item_id], dtype=object))
-    if item[0] < 0:
+    """What is known of the item. Raises ProblemError (404) where there never was one."""
+    state = now.state
+    row = state.items.id_index.indices([item_id])
+    if row[0] < 0:
         raise ProblemError(404, "The catalogue has no item of this id.")
-    source = sources(model.degree_I[item], model.choices.half_degree, model.degree_elsewhere_I[item])
     return ItemAnswer(
         model_version=now.version,
         sequence=now.sequence,
         item_id=item_id,
-        title=catalogue.title[item[0]],
-        site=catalogue.site[item[0]],
-        degree=int(model.degree_I[item[0]]),
-        source=str(source[0]),
-        is_removed=False,
+        title=str(state.items.title[row][0]),
+        site=str(state.items.site[row][0]),
+        degree=int(state.degree[row][0]),
+        source=str(state.source(row)[0]),
+        is_removed=bool(np.isin(row, state.items.removed)[0]),
     )

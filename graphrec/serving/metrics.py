@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from graphrec.serving.service import Snapshot
@@ -50,14 +50,15 @@ class _RunCollector(Collector):
         if now is None:
             return
         yield InfoMetricFamily("graphrec_model", "The run that answers.", value={"version": now.version})
+        state, drift = now.state, now.model.drift
         for name, what, value in (
-            ("items", "Items that can be recommended.", now.num_items),
-            ("users", "Users that are known.", now.num_users),
+            ("items", "Items that are known and not removed.", len(state.items) - len(state.items.removed)),
+            ("users", "Users that are known.", len(state.users)),
             ("sequence", "Number of the last change that was taken in.", now.sequence),
-            ("retrain_due", "Whether so much has changed that training again is advised.", now.drift.is_retrain_due),
+            ("retrain_due", "Whether so much has changed that training again is advised.", drift.is_retrain_due),
         ):
             yield GaugeMetricFamily(f"graphrec_{name}", what, value=float(value))
-        changes = CounterMetricFamily("graphrec_changes", "What changed since training, by kind.", labels=["kind"])
-        for kind in ("added", "updated", "removed", "events", "users"):
-            changes.add_metric([kind], float(getattr(now.drift, kind)))
-        yield changes
+        changed = GaugeMetricFamily("graphrec_changed", "What changed since training, by kind.", labels=["kind"])
+        for kind in ("items_added", "items_changed", "items_removed", "events", "users_added", "vectors_moved"):
+            changed.add_metric([kind], float(getattr(drift, kind)))
+        yield changed

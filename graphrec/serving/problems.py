@@ -21,6 +21,12 @@ _OPTIONS = {
 }  # fmt: skip
 """Options of the command line → fields of a request: messages of the library name the former."""
 
+_COMMANDS = {
+    "add-items": "POST /v1/items",
+    "update-items": "PATCH /v1/items",
+    "remove-items": "item_ids",
+}
+
 
 class FieldProblem(BaseModel):
     """What is wrong with one field of a request."""
@@ -84,6 +90,8 @@ def invalid(error: ValidationError | RequestValidationError, skip: int = 0) -> P
 def in_fields(message: str) -> str:
     """A message of the library in the words of a request, on one line."""
     line = " ".join(message.split())
+    for command, operation in _COMMANDS.items():
+        line = line.replace(command, operation)
     return re.sub(r"--([a-z-]+)", lambda found: _OPTIONS.get(found[1], found[0]), line)
 
 

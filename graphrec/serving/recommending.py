@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 import pandas as pd
 
 from graphrec.data.filters import Filters
-from graphrec.recommender import Recommender
+from graphrec.living.live_state import LiveState
 from graphrec.serving.answers import Basis, FoundItem, RankedItem, RecommendAnswer, SearchAnswer
 from graphrec.serving.limits import Limits
 from graphrec.serving.requests import RecommendRequest, SearchRequest
@@ -24,10 +24,10 @@ def recommend(now: Snapshot, asked: RecommendRequest, pictures: Sequence[Upload]
 
     Raises GraphRecError and ProblemError for what cannot be met.
     """
-    model, filters = now.model, _filters(now.model, asked)
-    known, unknown = _by_catalogue(model, asked.item_ids)
+    model, filters = now.model, _filters(now.state, asked)
+    known, unknown = _by_catalogue(now.state, asked.item_ids)
     basis: Basis = "popular"
-    if asked.user_id is not None and _has_history(model, asked.user_id):
+    if asked.user_id is not None and _has_history(now.state, asked.user_id):
         table, basis = model.recommend([asked.user_id], asked.k, not asked.include_seen, filters=filters), "user"
     elif known or asked.texts or pictures:
         with picture_files(pictures, limits) as images:
@@ -46,7 +46,7 @@ def search(now: Snapshot, asked: SearchRequest, pictures: Sequence[Upload], limi
     with picture_files(pictures, limits) as images:
         table = now.model.search(
             asked.text, images, asked.items, asked.k, but=asked.but, without=asked.without, weights=asked.weights,
-            rerank=asked.rerank, filters=_filters(now.model, asked),
+            rerank=asked.rerank, filters=_filters(now.state, asked),
         )  # fmt: skip
     return SearchAnswer(
         model_version=now.version,
@@ -55,24 +55,23 @@ def search(now: Snapshot, asked: SearchRequest, pictures: Sequence[Upload], limi
     )
 
 
-def _filters(model: Recommender, asked: "_Filtered") -> Filters:
-    # An unknown id cannot be answered with, so leaving it out is done; the caller's list may be older than a removal.
-    exclude, _ = _by_catalogue(model, asked.exclude)
+def _filters(state: LiveState, asked: "_Filtered") -> Filters:
+    # An unknown id cannot be answered with, so leaving it out is done; the caller's list may be older than the run.
+    exclude, _ = _by_catalogue(state, asked.exclude)
     return Filters(asked.site, asked.where, exclude, asked.only_new)
 
 
-def _by_catalogue(model: Recommender, item_ids: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Those that the catalogue has, and those that it does not."""
+def _by_catalogue(state: LiveState, item_ids: list[str]) -> tuple[list[str], list[str]]:
+    """Those that the catalogue has, removed ones too, and those that it never had."""
     if not item_ids:
         return [], []
-    is_known = (model.train_.catalogue.id_index.get_indexer(pd.Index(item_ids, dtype=object)) >= 0).tolist()
-    pairs = list(zip(item_ids, is_known, strict=True))
+    pairs = list(zip(item_ids, (state.items.id_index.indices(item_ids) >= 0).tolist(), strict=True))
     return [item_id for item_id, is_in in pairs if is_in], [item_id for item_id, is_in in pairs if not is_in]
 
 
-def _has_history(model: Recommender, user_id: str) -> bool:
-    user = int(model.train_.user_id_index.get_indexer(pd.Index([user_id], dtype=object))[0])
-    return user >= 0 and bool(model.seen.indptr[user + 1] > model.seen.indptr[user])
+def _has_history(state: LiveState, user_id: str) -> bool:
+    user = int(state.users.indices([user_id])[0])
+    return user >= 0 and len(state.seen.row(user)[0]) > 0
 
 
 def _rows(table: pd.DataFrame, row: type[R]) -> list[R]:

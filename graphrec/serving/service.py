@@ -17,7 +17,8 @@ from anyio import CapacityLimiter
 from fastapi import Request
 
 from graphrec.errors import GraphRecError
-from graphrec.live_run import Drift, LiveRun
+from graphrec.live_run import LiveRun
+from graphrec.living.live_state import LiveState
 from graphrec.recommender import Recommender
 from graphrec.serving.idempotency import Remembered
 from graphrec.serving.keys import ApiKeys
@@ -45,17 +46,11 @@ class Snapshot:
     version: str
     sequence: int
     """Every change up to this one is in the model; a later one may be."""
-    drift: Drift
 
     @property
-    def num_items(self) -> int:
-        """Items that may be recommended."""
-        return int(self.model.train_.is_served_I.sum())
-
-    @property
-    def num_users(self) -> int:
-        """Users who are known."""
-        return len(self.model.train_.user_ids)
+    def state(self) -> LiveState:
+        """The model with what changed since it was trained."""
+        return self.model.live.state
 
 
 class Service:
@@ -111,7 +106,7 @@ class Service:
             version, sequence = live.version, live.sequence  # before the model: it holds these changes at least
             model = live.model
             if live.version == version:
-                return Snapshot(model, version, sequence, live.drift())
+                return Snapshot(model, version, sequence)
 
     def snapshot_or_none(self) -> Snapshot | None:
         """The same, None while the run is being loaded."""

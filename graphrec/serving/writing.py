@@ -2,7 +2,9 @@
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from fastapi import Request
 from pydantic import TypeAdapter, ValidationError
@@ -28,17 +30,47 @@ class SentItems:
     """Items with their pictures, by item id."""
 
     items: list[Item]
-    pictures: dict[str, Upload] = field(default_factory=dict)
-    digest: bytes = b""
+    pictures: dict[str, Upload]
+    digest: bytes
     """Of all that was sent."""
+    limits: Limits
 
-    def change(self, write: Callable[..., Change], limits: Limits) -> Change:
-        """Look at the pictures and write: `write` is a method of the run."""
+    def check_columns(self) -> None:
+        """Raise ProblemError (422) where items name different columns: a table would empty what one of them lacks."""
+        names = [set(item.row()) | ({"image"} if item.image is not None else set()) for item in self.items]
+        for place, other in enumerate(names):
+            if other != names[0]:
+                column = min(other ^ names[0])
+                raise ProblemError(
+                    422, f"items.{place}: {column} is given for some items alone; send items with other columns apart."
+                )
+
+    def write(self, live: LiveRun, method: Callable[..., Change], site: str | None) -> Change:
+        """Look at the pictures and write: `method` is one of the run's.
+
+        Pictures lie in a folder of their own meanwhile. The paths of all columns start there, so no request can name
+        a file of this machine.
+        """
         for place, item in enumerate(self.items):
             if item.item_id in self.pictures:
-                check_picture(self.pictures[item.item_id], f"items.{place}.image", limits)
-        pictures = {item_id: upload.data for item_id, upload in self.pictures.items()}
-        return write([item.row() for item in self.items], pictures=pictures)
+                check_picture(self.pictures[item.item_id], f"items.{place}.image", self.limits)
+        with TemporaryDirectory(prefix="graphrec-upload-") as root:
+            rows = []
+            for place, item in enumerate(self.items):
+                upload = self.pictures.get(item.item_id)
+                if upload is not None:
+                    for folder in _picture_folders(live, Path(root)):
+                        (folder / str(place)).write_bytes(upload.data)
+                rows.append(item.row() if upload is None else {**item.row(), "image": str(place)})
+            return method(rows, root=Path(root), site=site)
+
+
+def _picture_folders(live: LiveRun, root: Path) -> list[Path]:
+    """Where the run's descriptions look for the pictures of items."""
+    folders = [root / one.image_folder for one in live.model.train_.description.item_files]  # none leaves the root
+    for folder in folders:
+        folder.mkdir(parents=True, exist_ok=True)
+    return folders
 
 
 async def read_items(request: Request) -> SentItems:
@@ -46,18 +78,19 @@ async def read_items(request: Request) -> SentItems:
 
     Raises ProblemError as `uploads.read_query`, and for a picture that is named and not sent, or sent and not named.
     """
+    limits = service_of(request).limits
     if content_type(request) == JSON:
         body = await request.body()
-        return _joined(body, [])
+        return _joined(body, [], limits)
     async with read_form(request, MAX_ITEMS) as form:
         if set(form) - {_PART, "pictures"} or len(form.getlist(_PART)) != 1:
             raise ProblemError(422, "Expected one part items, with a JSON list, and files under pictures.")
         part = form[_PART]
         text = part.encode() if isinstance(part, str) else await part.read()
-        return _joined(text, await read_uploads(form, service_of(request).limits))
+        return _joined(text, await read_uploads(form, limits), limits)
 
 
-def _joined(text: bytes, uploads: Sequence[Upload]) -> SentItems:
+def _joined(text: bytes, uploads: Sequence[Upload], limits: Limits) -> SentItems:
     try:
         items = _ITEMS.validate_json(text, strict=True)
     except ValidationError as error:
@@ -79,7 +112,7 @@ def _joined(text: bytes, uploads: Sequence[Upload]) -> SentItems:
     digest = hashlib.sha256(text)
     for upload in uploads:
         digest.update(hashlib.sha256(upload.data).digest())
-    return SentItems(items, pictures, digest.digest())
+    return SentItems(items, pictures, digest.digest(), limits)
 
 
 async def write_once(request: Request, digest: bytes, num_rows: int, change: Callable[[LiveRun], Change]) -> Response:

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 from starlette.responses import Response
 
 from graphrec.serving.access import requires
@@ -10,7 +10,7 @@ from graphrec.serving.answers import ItemAnswer, WriteAnswer
 from graphrec.serving.limits import MAX_ID_CHARACTERS, MAX_ITEMS
 from graphrec.serving.looking_up import look_up
 from graphrec.serving.openapi import query_body, rows_body
-from graphrec.serving.problems import documented
+from graphrec.serving.problems import ProblemError, documented
 from graphrec.serving.reply import reply
 from graphrec.serving.requests import Items, RemoveRequest
 from graphrec.serving.service import service_of
@@ -20,6 +20,10 @@ from graphrec.serving.writing import read_items, write_once
 router = APIRouter(prefix="/v1/items", tags=["items"])
 _READ, _WRITE = [Depends(requires("read"))], [Depends(requires("write"))]
 _WRITING = documented(400, 401, 403, 409, 413, 415, 422, 503)
+Site = Annotated[
+    str | None,
+    Query(max_length=MAX_ID_CHARACTERS, description="Where sites describe their items apart: whose these are."),
+]
 ItemId = Annotated[str, Path(min_length=1, max_length=MAX_ID_CHARACTERS)]
 
 
@@ -30,11 +34,10 @@ ItemId = Annotated[str, Path(min_length=1, max_length=MAX_ID_CHARACTERS)]
     dependencies=_WRITE,
     openapi_extra=rows_body(Items, "items", MAX_ITEMS),
 )
-async def add_items(request: Request) -> Response:
+async def add_items(request: Request, site: Site = None) -> Response:
     """Add items: recommendable with the answer, by their content alone until somebody touches them."""
     sent = await read_items(request)
-    limits = service_of(request).limits
-    return await write_once(request, sent.digest, len(sent.items), lambda live: sent.change(live.add_items, limits))
+    return await write_once(request, sent.digest, len(sent.items), lambda live: sent.write(live, live.add_items, site))
 
 
 @router.patch(
@@ -44,11 +47,16 @@ async def add_items(request: Request) -> Response:
     dependencies=_WRITE,
     openapi_extra=rows_body(Items, "items", MAX_ITEMS),
 )
-async def update_items(request: Request) -> Response:
-    """Change items that are there; columns that are not given stay as they are."""
+async def update_items(request: Request, site: Site = None) -> Response:
+    """Change items that are there; columns that are not given stay as they are, null empties one.
+
+    All items of one call name the same columns.
+    """
     sent = await read_items(request)
-    limits = service_of(request).limits
-    return await write_once(request, sent.digest, len(sent.items), lambda live: sent.change(live.update_items, limits))
+    sent.check_columns()
+    return await write_once(
+        request, sent.digest, len(sent.items), lambda live: sent.write(live, live.update_items, site)
+    )
 
 
 @router.post(
@@ -74,7 +82,8 @@ async def remove_items(request: Request) -> Response:
 )
 async def remove_item(request: Request, item_id: ItemId) -> Response:
     """Show an item to nobody from now on."""
-    look_up(service_of(request).snapshot(), item_id)  # 404 where there is none
+    if look_up(service_of(request).snapshot(), item_id).is_removed:
+        raise ProblemError(404, "The item was removed before.")
     return await write_once(request, b"", 1, lambda live: live.remove_items([item_id]))
 
 
