@@ -63,13 +63,18 @@ class Manifest(BaseModel):
 
 
 def write_artifact(
-    folder: Path, write: Callable[[Path], None], about: Mapping[str, Any], kind: str = "run"
+    folder: Path,
+    write: Callable[[Path], None],
+    about: Mapping[str, Any],
+    kind: str = "run",
+    finish: Callable[[Path], None] | None = None,
 ) -> Manifest:
     """Let `write` fill a new folder, describe it in `manifest.json` and put it in place of `folder`.
 
     `about` is JSON data. An earlier artifact of the same kind is replaced as a whole, with any file that was added to
     it by hand. Two writers never mix files: the last to finish stays. Whatever `write` raises comes through, with the
-    earlier artifact untouched.
+    earlier artifact untouched. `finish` adds to the new folder what may change later, and so is not in the manifest: it
+    is called while nobody can put another artifact in place of `folder`, which is still the earlier one.
 
     Raises GraphRecError where something else is in the way, before anything is written, and where the disk
     is full or refuses.
@@ -88,6 +93,9 @@ def write_artifact(
             with locked(folder.parent):
                 _recover(folder)
                 check_replaceable(folder, kind)
+                if finish is not None:
+                    finish(writing)
+                    _sync(writing)
                 _put_in_place(writing, folder)
     except Exception as error:
         reason = why_not_written(error)

@@ -25,11 +25,14 @@ from graphrec.graph.interaction_graph import InteractionGraph
 from graphrec.graph.site_view import SiteView
 from graphrec.living.drift import Drift
 from graphrec.living.encoding import ArrivalEncoder
+from graphrec.living.entries import Entry
 from graphrec.living.ids import Ids
+from graphrec.living.journal import Stored
 from graphrec.living.live_clip import LiveClip
 from graphrec.living.live_items import LiveItems
 from graphrec.living.live_model import LiveModel
 from graphrec.living.live_state import LiveState, live_state
+from graphrec.living.rebase import readable
 from graphrec.living.tables import Source
 from graphrec.living.vectors import KnownVectors
 from graphrec.models.checkpoint import remove_checkpoint, training_key
@@ -38,7 +41,7 @@ from graphrec.progress import Progress, Say, silent, unsaid
 from graphrec.retrieval.embeddings import Embeddings
 from graphrec.retrieval.item_index import ItemIndex
 from graphrec.retrieval.live_index import LiveIndex
-from graphrec.run_folder import Run, read_run, write_run
+from graphrec.run_folder import Changes, Run, read_run, write_run
 from graphrec.run_without_users import run_without_users
 from graphrec.search.clip_index import ClipIndex
 from graphrec.search.products import features_of_products
@@ -54,6 +57,8 @@ class Recommender:
     `forget_users`). `cache` is a folder that remembers CLIP vectors by content, so that nothing is encoded twice;
     without it none is written.
     """
+
+    changes_: Changes
 
     def __init__(
         self, config: GraphRecConfig | None = None, device: Device = "auto", cache: str | Path | None = None
@@ -239,19 +244,27 @@ class Recommender:
         source_U = np.where(degree_U > 0, "graph", "none").astype(object)
         return Embeddings(state.users.names[users], state.queries(users), degree_U, source_U)
 
-    def save(self, folder: str | Path) -> Path:
-        """Write a run folder, whole or not at all; an earlier run there is replaced, anything else is refused."""
-        write_run(self._run, Path(folder))
+    def save(self, folder: str | Path, say: Say = unsaid) -> Path:
+        """Write a run folder, whole or not at all; an earlier run there is replaced, anything else is refused.
+
+        With what changed since training, and what changed in an earlier run of the same dataset there; `say` gets a
+        line about that.
+        """
+        write_run(self._run, Path(folder), say)
         if self._checkpoint is not None:
             remove_checkpoint(*self._checkpoint)
             self._checkpoint = None
         return Path(folder)
 
     @classmethod
-    def load(cls, folder: str | Path, device: Device = "auto") -> "Recommender":
-        """Read a run folder. Raises GraphRecError where it is missing, from a newer version, or a file was changed."""
+    def load(cls, folder: str | Path, device: Device = "auto", cache: str | Path | None = None) -> "Recommender":
+        """Read a run folder, with what changed since training.
+
+        Changes of this object are in memory until it is saved; `live_run.LiveRun` writes them to the folder at once.
+        Raises GraphRecError where it is missing, from a newer version, or a file was changed.
+        """
         run = read_run(Path(folder), resolve_device(device))
-        return cls(run.config, device)._hold(run)
+        return cls(run.config, device, cache)._hold(run)
 
     def forget_users(self, user_ids: Sequence[str]) -> Self:
         """Remove these people, and make everything anew that depended on them but the trained weights.
@@ -284,7 +297,7 @@ class Recommender:
         Raises GraphRecError in one line where no row can be used, or the run's CLIP cannot be had.
         """
         entry, set_aside = self.live.read_added(items, vectors, _path(root), site)
-        self.live = self.live.taking([entry])
+        self._take([entry])
         return set_aside
 
     def update_items(
@@ -296,7 +309,7 @@ class Recommender:
     ) -> SetAside:
         """Change what is known of items: what a row has no column for stays as it is. See `add_items`."""
         entry, set_aside = self.live.read_updated(items, vectors, _path(root), site)
-        self.live = self.live.taking([entry])
+        self._take([entry])
         return set_aside
 
     def remove_items(self, item_ids: Sequence[str]) -> Self:
@@ -305,7 +318,7 @@ class Recommender:
         Raises GraphRecError, with nothing removed, where one is unknown.
         """
         _check_list(item_ids, "item ids")
-        self.live = self.live.taking([self.live.read_removed(item_ids)])
+        self._take([self.live.read_removed(item_ids)])
         return self
 
     def add_events(self, events: Source, site: str | None = None) -> SetAside:
@@ -316,7 +329,7 @@ class Recommender:
         line where no row can be used.
         """
         entry, set_aside = self.live.read_events(events, site)
-        self.live = self.live.taking([entry])
+        self._take([entry])
         return set_aside
 
     @property
@@ -324,15 +337,35 @@ class Recommender:
         """What changed since training, and whether it should be done again."""
         return self.live.drift
 
-    def taking(self, live: LiveModel) -> "Recommender":
-        """The same recommender with another state of what changed; this one answers as before."""
+    def taking(self, stored: Sequence[Stored]) -> "Recommender":
+        """Another recommender, with these changes too; this one answers as before."""
         other = copy(self)
-        other.live = live
+        other.live = self.live.taking(readable(stored, self._untouched, self.version, self.made_by))
+        other.changes_ = self.changes_.with_more(stored)
         return other
+
+    def _take(self, entries: Sequence[Entry]) -> None:
+        live = self.live.taking(entries)
+        stored = tuple(Stored(0, entry, self.version, self.made_by) for entry in entries)
+        self.live = live
+        self.changes_ = self.changes_.with_more(stored)
+
+    @property
+    def made_by(self) -> Mapping[str, str]:
+        """image and text → fingerprint of the CLIP that makes their vectors."""
+        return {} if self.clip_ is None else self.clip_.made_by
 
     @cached_property
     def live(self) -> LiveModel:
         """The model with what changed since training."""
+        untouched, stored = self._untouched, self.changes_.stored
+        if not stored:
+            return untouched
+        return untouched.taking(readable(stored, untouched, self.version, self.made_by))
+
+    @cached_property
+    def _untouched(self) -> LiveModel:
+        """As training left it."""
         state = live_state(
             self.model_,
             self.view,
@@ -345,7 +378,7 @@ class Recommender:
         encoder = ArrivalEncoder(
             self.features_,
             self.model_.degree_I > 0,
-            {} if self.clip_ is None else self.clip_.made_by,
+            self.made_by,
             resolve_device(self.device),
             None if self.cache is None else Path(self.cache),
         )
@@ -383,8 +416,9 @@ class Recommender:
         self.index_: ItemIndex = run.index
         self.held_out_: dict[str, Truth] = run.held_out
         self.clip_: ClipIndex | None = run.clip
+        self.changes_ = run.changes
         self.forgotten_ = run.forgotten
-        for name in ("version", "blocks", "view", "seen", "live", "_query_encoder"):
+        for name in ("version", "blocks", "view", "seen", "live", "_untouched", "_query_encoder"):
             self.__dict__.pop(name, None)  # made from what was held before
         return self
 
@@ -392,7 +426,7 @@ class Recommender:
     def _run(self) -> Run:
         return Run(
             self.config, self.train_, self.features_, self.model_, self.index_, self.held_out_, self.clip_,
-            self.forgotten_,
+            self.changes_, self.forgotten_,
         )  # fmt: skip
 
     def _searcher(self, state: LiveState) -> Searcher:

@@ -23,8 +23,9 @@ _FEWEST = 10
 def run_without_users(run: Run, user_ids: Sequence[str]) -> Run:
     """See `Recommender.forget_users`."""
     is_forgotten_U = run.train.user_id_index.isin(list(user_ids))
+    came_later = run.changes.user_ids
     for one in user_ids:
-        if one not in run.train.user_id_index and not named_rows(run.train, [one]).any():
+        if one not in run.train.user_id_index and one not in came_later and not named_rows(run.train, [one]).any():
             raise GraphRecError(f"Unknown user {one!r}: not in the run. Nothing was changed.")
     train = without_users(run.train, user_ids)
     own = train.own_interactions
@@ -39,5 +40,6 @@ def run_without_users(run: Run, user_ids: Sequence[str]) -> Run:
         model=model,
         index=ItemIndex.build(model.served_ID, run.config.index),
         held_out=truths_without_users(run.held_out, ~is_forgotten_U),
+        changes=run.changes.without_users(user_ids),
         forgotten=run.forgotten + int(np.count_nonzero(run.train.interactions.user_degree()[is_forgotten_U])),
     )

@@ -83,7 +83,7 @@ def train_run(
         )
     train, held_out, config = _hold_out(dataset, config, hold_out, say)
     model = Recommender(config, device, cache).fit(train, progress, held_out, checkpoint, say)
-    model.save(out)
+    model.save(out, say)
     return model
 
 

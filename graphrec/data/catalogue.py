@@ -111,5 +111,9 @@ def stacked(parts: Sequence[Catalogue], rows: np.ndarray) -> Catalogue:
             {name: [held[row] for row in rows.tolist()] for name, held in values.items()},
             {name: taken([part.attributes.numeric[name] for part in parts]) for name in kinds.numeric},
         ),
-        keys={name: taken([part.keys[name] for part in parts]) for name in first.keys},
+        keys={
+            name: taken([part.keys[name] for part in parts])
+            for name in first.keys
+            if all(name in part.keys for part in parts)
+        },
     )

@@ -19,7 +19,7 @@ class PatchedMatrix:
 
     base: sp.csr_matrix
     changed: Patched
-    """Row → its place in the lists, -1 where it is the base's."""
+    """Row → its place in the lists, -1 where it is the base's, or has been empty since it was added."""
     lists: Patched
     """(columns, weights) of changed rows, columns rising."""
     num_columns: int
@@ -41,18 +41,20 @@ class PatchedMatrix:
         if place >= 0:
             pair: tuple[np.ndarray, np.ndarray] = self.lists[np.array([place])][0]
             return pair
+        if row >= self.base.shape[0]:
+            return _NOTHING
         part = slice(self.base.indptr[row], self.base.indptr[row + 1])
         return self.base.indices[part].astype(np.int64), self.base.data[part]
 
     def take(self, rows: np.ndarray) -> sp.csr_matrix:
         """The rows, in their order, (rows × C)."""
         place_B = self.changed[rows]
-        is_base_B = place_B < 0
-        base = self.base[rows[is_base_B]]
-        pairs = self.lists[place_B[~is_base_B]]
-        size_B = np.empty(len(rows), dtype=np.int64)
+        is_changed_B = place_B >= 0
+        is_base_B = ~is_changed_B & (rows < self.base.shape[0])
+        base, pairs = self.base[rows[is_base_B]], self.lists[place_B[is_changed_B]]
+        size_B = np.zeros(len(rows), dtype=np.int64)
         size_B[is_base_B] = np.diff(base.indptr)
-        size_B[~is_base_B] = [len(columns) for columns, _ in pairs]
+        size_B[is_changed_B] = [len(columns) for columns, _ in pairs]
         is_base_E = np.repeat(is_base_B, size_B)
         column_E = np.empty(len(is_base_E), dtype=np.int64)
         weight_E = np.empty(len(is_base_E), dtype=np.float32)
@@ -68,6 +70,8 @@ class PatchedMatrix:
         """With these weights added to the pairs; the matrix has grown to so many rows and columns."""
         lists = self.lists
         changed = self.changed.with_rows(np.arange(self.num_rows, num_rows), np.full(num_rows - self.num_rows, -1))
+        if not len(row_E):
+            return type(self)(self.base, changed, lists, num_columns)
         order = np.lexsort((column_E, row_E))
         rows, start = np.unique(row_E[order], return_index=True)
         pairs: Sequence[tuple[np.ndarray, np.ndarray]] = [

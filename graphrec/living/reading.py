@@ -61,7 +61,7 @@ def read_cards(
     unused = [name for name in table.columns if name not in told | {"item_id", "description"} | set(_used(items))]
     if unused:
         collector.note(f"{table.file}: columns that the run knows nothing of are not used: {', '.join(unused)}")
-    cards = replace(catalogue, attributes=_all_attributes(catalogue.attributes, names, len(catalogue)), keys={})
+    cards = replace(catalogue, attributes=with_names_of(names, catalogue.attributes, len(catalogue)), keys={})
     return Cards(replace(cards, keys={name: _nothing(len(cards)) for name in known.base.keys}), frozenset(told), rows)
 
 
@@ -197,8 +197,8 @@ def _used(items: ItemsDescription) -> list[str]:
     return [*items.columns.values(), *(items.text or ()), *sources]
 
 
-def _all_attributes(given: Attributes, names: Attributes, num_rows: int) -> Attributes:
-    """Every attribute of the catalogue; missing where the file does not have it."""
+def with_names_of(names: Attributes, given: Attributes, num_rows: int) -> Attributes:
+    """Exactly the attributes of `names`, with the values of `given`; missing where that has none."""
     return Attributes(
         {name: given.categorical.get(name, _nothing(num_rows)) for name in names.categorical},
         {name: given.multi_valued.get(name, [()] * num_rows) for name in names.multi_valued},
