@@ -30,6 +30,8 @@ T = TypeVar("T")
 State = Literal["loading", "ready", "catching up", "stopping"]
 _EVERY = 0.2
 """Seconds between two looks at what other processes changed."""
+_REST = 5
+"""How many times as long as a look took the next one waits at least."""
 _LONG = 1.0
 """Seconds after which a look is more than one: a new training is being loaded."""
 _PATIENCE = 30.0
@@ -142,8 +144,12 @@ class Service:
             self._on_failure(error)
             return
         self._on_loaded(self._live)
-        while not self._is_stopping.wait(_EVERY):
+        seconds = 0.0
+        # A run that takes long to read, and in vain where it is damaged, is not read all the time.
+        while not self._is_stopping.wait(max(_EVERY, _REST * seconds)):
+            started = time.monotonic()
             self._refresh(self._live)
+            seconds = time.monotonic() - started
 
     def _refresh(self, live: LiveRun) -> None:
         version, self._refreshing_since = live.version, time.monotonic()

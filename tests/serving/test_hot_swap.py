@@ -1,6 +1,5 @@
 """A new training replaces the run that is served: nobody notices but by better answers."""
 
-import shutil
 import threading
 import time
 
@@ -70,16 +69,28 @@ def test_a_swap_under_load_fails_no_request_and_mixes_no_two_runs(run_copy, newe
         assert [item["item_id"] for item in body["items"]] == expected[body["model_version"]][user]
 
 
-def test_a_run_that_cannot_be_read_leaves_the_one_before_answering(run_copy):
+def test_a_run_that_cannot_be_read_leaves_the_one_before_answering(run_copy, newer):
     with Served(run_copy) as one:
-        shutil.move(run_copy / "manifest.json", run_copy / "away.json")
+        before = one.client.get("/v1/recommend").json()
+        manifest = (run_copy / "manifest.json").read_bytes()
         (run_copy / "manifest.json").write_text("{}")
-        until(lambda: "not refreshed" in one.lines.getvalue())
+        time.sleep(0.5)
+        assert one.client.get("/v1/recommend").json() == before
+        (run_copy / "manifest.json").write_bytes(manifest)
+        newer.save(run_copy)
+        until(lambda: one.client.get("/v1/recommend").json()["model_version"] == newer.version)
+
+
+def test_a_look_that_fails_is_logged_once_and_the_service_says_that_it_is_behind(run_copy, monkeypatch):
+    with Served(run_copy) as one:
+        monkeypatch.setattr(LiveRun, "refresh", lambda _: 1 / 0)
+        until(lambda: one.service.state == "catching up")
+        time.sleep(0.5)
         assert one.client.get("/readyz").json()["status"] == "catching up"
         assert one.client.get("/v1/recommend").status_code == 200
-        shutil.move(run_copy / "away.json", run_copy / "manifest.json")
-        when_ready(one.service)
         assert one.lines.getvalue().count("not refreshed") == 1
+        monkeypatch.undo()
+        when_ready(one.service)
 
 
 def test_until_the_run_is_loaded_the_service_lives_and_is_not_ready(run_copy):
