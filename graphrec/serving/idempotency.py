@@ -13,7 +13,7 @@ from starlette.responses import Response
 from graphrec.serving.problems import ProblemError
 
 HEADER = "idempotency-key"
-_MAX_CHARACTERS = 255
+MAX_KEY_CHARACTERS = 255
 
 
 class Remembered:
@@ -33,8 +33,8 @@ class Remembered:
         """
         if key is None:
             return await write()
-        if not 0 < len(key) <= _MAX_CHARACTERS:
-            raise ProblemError(422, f"Idempotency-Key: expected 1 to {_MAX_CHARACTERS} characters.")
+        if not 0 < len(key) <= MAX_KEY_CHARACTERS:
+            raise ProblemError(422, f"Idempotency-Key: expected 1 to {MAX_KEY_CHARACTERS} characters.")
         digest = hashlib.sha256(content).digest()
         known = self._answers.get((client, key))
         if known is None:

@@ -6,6 +6,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel, TypeAdapter
 
+from graphrec.serving.idempotency import MAX_KEY_CHARACTERS
 from graphrec.serving.problems import Problem
 from graphrec.serving.uploads import FORM, JSON, PICTURES
 
@@ -49,6 +50,18 @@ def rows_body(rows: Any, name: str, max_pictures: int | None = None) -> dict[str
 
 def _body(content: dict[str, Any]) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": content}}
+
+
+def written_once(operation: dict[str, Any] | None = None) -> dict[str, Any]:
+    """`openapi_extra` of an operation that looks at `Idempotency-Key`, beside what else it has."""
+    header = {
+        "name": "Idempotency-Key",
+        "in": "header",
+        "required": False,
+        "schema": {"type": "string", "minLength": 1, "maxLength": MAX_KEY_CHARACTERS},
+        "description": "The same write sent again with the same key is done once, as long as this process runs.",
+    }
+    return {**(operation or {}), "parameters": [header]}
 
 
 def describe(app: FastAPI, needs_key: bool) -> None:

@@ -6,6 +6,12 @@ import pytest
 from in_process import Served
 
 
+@pytest.fixture(scope="module")
+def folder(saved_run, tmp_path_factory):
+    """A copy of the run for the tests of one file: serving a run writes into its folder."""
+    return shutil.copytree(saved_run, tmp_path_factory.mktemp("served") / "latest")
+
+
 @pytest.fixture(scope="session")
 def served(saved_run, tmp_path_factory):
     """Everybody may read; tests that write take `writable`."""

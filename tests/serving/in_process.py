@@ -28,6 +28,9 @@ def when_ready(service, seconds=60):
 class Served:
     """An application, a client of it, and what it writes to its log."""
 
+    address = ""
+    """Where it listens, if it does."""
+
     def __init__(self, folder, keys=NO_KEYS, limits=LIMITS, open_run=None, cors=(), hosts=None):
         self.lines = io.StringIO()
         log = json_lines(self.lines)

@@ -60,8 +60,8 @@ def test_every_answer_has_an_id_of_its_own_that_is_in_the_log(served):
     assert all(one in served.lines.getvalue() for one in ids)
 
 
-def test_metrics_count_by_route_and_status(saved_run, loaded):
-    with Served(saved_run) as one:
+def test_metrics_count_by_route_and_status(folder, loaded):
+    with Served(folder) as one:
         for k in (1, 2, 0):
             one.client.get("/v1/recommend", params={"k": k})
         lines = one.client.get("/metrics").text.splitlines()

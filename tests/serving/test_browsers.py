@@ -11,8 +11,8 @@ SHOP, OTHER = "https://shop.example", "https://other.example"
 
 
 @pytest.fixture(scope="module")
-def client(saved_run):
-    with Served(saved_run, cors=[SHOP], hosts=LOOPBACK) as one:
+def client(folder):
+    with Served(folder, cors=[SHOP], hosts=LOOPBACK) as one:
         yield one.client
 
 

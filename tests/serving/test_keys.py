@@ -18,8 +18,8 @@ WRITING = [("POST", "/v1/items"), ("PATCH", "/v1/items"), ("POST", "/v1/items/re
 
 
 @pytest.fixture(scope="module")
-def guarded(saved_run):
-    with Served(saved_run, keys=ApiKeys((READER_RECORD, WRITER_RECORD))) as one:
+def guarded(folder):
+    with Served(folder, keys=ApiKeys((READER_RECORD, WRITER_RECORD))) as one:
         yield one
 
 

@@ -72,8 +72,8 @@ def test_what_is_no_picture_is_told_by_its_place(client, picture):
 
 
 @pytest.fixture(scope="module")
-def strict(saved_run):
-    with Served(saved_run, limits=Limits(body_bytes=50_000, picture_bytes=20_000, picture_pixels=1_000_000)) as one:
+def strict(folder):
+    with Served(folder, limits=Limits(body_bytes=50_000, picture_bytes=20_000, picture_pixels=1_000_000)) as one:
         yield one.client
 
 

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from graphrec.serving.access import requires
 from graphrec.serving.answers import WriteAnswer
 from graphrec.serving.limits import MAX_ID_CHARACTERS
-from graphrec.serving.openapi import rows_body
+from graphrec.serving.openapi import rows_body, written_once
 from graphrec.serving.problems import documented
 from graphrec.serving.requests import Event, Events
 from graphrec.serving.uploads import not_fitting, require_json
@@ -27,7 +27,7 @@ _EVENTS: TypeAdapter[list[Event]] = TypeAdapter(Events)
     "",
     response_model=WriteAnswer,
     responses=documented(400, 401, 403, 409, 413, 415, 422, 503),
-    openapi_extra=rows_body(Events, "events"),
+    openapi_extra=written_once(rows_body(Events, "events")),
 )
 async def add_events(request: Request, site: Site = None) -> Response:
     """Take in what people did: the next answer for them knows it, new people included."""

@@ -9,7 +9,7 @@ from graphrec.serving.access import requires
 from graphrec.serving.answers import ItemAnswer, WriteAnswer
 from graphrec.serving.limits import MAX_ID_CHARACTERS, MAX_ITEMS
 from graphrec.serving.looking_up import look_up
-from graphrec.serving.openapi import query_body, rows_body
+from graphrec.serving.openapi import query_body, rows_body, written_once
 from graphrec.serving.problems import ProblemError, documented
 from graphrec.serving.reply import reply
 from graphrec.serving.requests import Items, RemoveRequest
@@ -32,7 +32,7 @@ ItemId = Annotated[str, Path(min_length=1, max_length=MAX_ID_CHARACTERS)]
     response_model=WriteAnswer,
     responses=_WRITING,
     dependencies=_WRITE,
-    openapi_extra=rows_body(Items, "items", MAX_ITEMS),
+    openapi_extra=written_once(rows_body(Items, "items", MAX_ITEMS)),
 )
 async def add_items(request: Request, site: Site = None) -> Response:
     """Add items: recommendable with the answer, by their content alone until somebody touches them."""
@@ -45,7 +45,7 @@ async def add_items(request: Request, site: Site = None) -> Response:
     response_model=WriteAnswer,
     responses=_WRITING,
     dependencies=_WRITE,
-    openapi_extra=rows_body(Items, "items", MAX_ITEMS),
+    openapi_extra=written_once(rows_body(Items, "items", MAX_ITEMS)),
 )
 async def update_items(request: Request, site: Site = None) -> Response:
     """Change items that are there; columns that are not given stay as they are, null empties one.
@@ -64,7 +64,7 @@ async def update_items(request: Request, site: Site = None) -> Response:
     response_model=WriteAnswer,
     responses=_WRITING,
     dependencies=_WRITE,
-    openapi_extra=query_body(RemoveRequest),
+    openapi_extra=written_once(query_body(RemoveRequest)),
 )
 async def remove_items(request: Request) -> Response:
     """Show several items to nobody from now on."""
@@ -79,6 +79,7 @@ async def remove_items(request: Request) -> Response:
     response_model=WriteAnswer,
     responses=documented(401, 403, 404, 409, 413, 422, 503),
     dependencies=_WRITE,
+    openapi_extra=written_once(),
 )
 async def remove_item(request: Request, item_id: ItemId) -> Response:
     """Show an item to nobody from now on."""
