@@ -93,13 +93,14 @@ def _announce(settings: "ServeSettings", address: str, live: "LiveRun") -> None:
     model, keys = live.model, settings.keys
     scopes = ", ".join(f"{one.name} ({', '.join(one.scopes)})" for one in keys.records)
     reach = "this machine alone" if settings.is_local else "EVERYBODY who can reach it may read and write"
+    needed = "-H 'Authorization: Bearer KEY' " if keys.are_required else ""
     block = Table.grid(padding=(0, 2))
     for label, value in (
         ("graphrec", address),
         ("run", f"{settings.run}: {len(model.train_.catalogue):,} items, {len(model.train_.user_ids):,} users"),
         ("model", f"version {live.version}, {live.sequence:,} changes taken in"),
         ("keys", scopes or f"none: {reach}"),
-        ("try", f"curl '{address}/v1/recommend?k=5'" if not keys.are_required else f"curl {address}/readyz"),
+        ("try", f"curl {needed}'{address}/v1/recommend?k=5'"),
         ("spec", f"{address}/{'docs' if settings.docs else 'openapi.json'}"),
     ):
         block.add_row(label, value)

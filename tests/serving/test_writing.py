@@ -154,3 +154,19 @@ def test_an_id_with_slashes_and_spaces_is_one_id(writable):
     from urllib.parse import quote
 
     assert writable.client.get(f"{ITEMS}/{quote(odd, safe='')}").json()["item_id"] == odd
+
+
+def test_paths_in_rows_start_in_an_empty_folder_and_not_where_the_service_runs(writable, small_store, monkeypatch):
+    monkeypatch.chdir(small_store)
+    roots = []
+
+    def add_items(_, rows, root, site):
+        roots.append(
+            (root.resolve().is_relative_to(small_store.resolve()), [p for p in root.rglob("*") if p.is_file()])
+        )
+        return real(writable.service.live, rows, root=root, site=site)
+
+    real = type(writable.service.live).add_items
+    monkeypatch.setattr(type(writable.service.live), "add_items", add_items)
+    assert writable.client.post(ITEMS, json=[{"item_id": "new", "title": "hat"}]).status_code == 200
+    assert roots == [(False, [])]
