@@ -50,14 +50,16 @@ def test_a_swap_under_load_fails_no_request_and_mixes_no_two_runs(run_copy, newe
         threads = [threading.Thread(target=ask, args=(first,)) for first in range(4)]
         for thread in threads:
             thread.start()
-        until(lambda: len(answers) > 20)
-        newer.save(run_copy)
-        until(lambda: one.client.get("/readyz").json()["model_version"] != versions[0])
-        num_before = len(answers)
-        until(lambda: len(answers) > num_before + 20)
-        is_over.set()
-        for thread in threads:
-            thread.join()
+        try:
+            until(lambda: len(answers) > 20)
+            newer.save(run_copy)
+            until(lambda: one.client.get("/readyz").json()["model_version"] != versions[0])
+            num_before = len(answers)
+            until(lambda: len(answers) > num_before + 20)
+        finally:
+            is_over.set()
+            for thread in threads:
+                thread.join()
         versions.append(one.client.get("/readyz").json()["model_version"])
         expected[versions[1]] = lists_of(newer, users)
         assert "swapped" in one.lines.getvalue()
