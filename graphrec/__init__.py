@@ -10,17 +10,28 @@ _HOME = {
     "Filters": "graphrec.data.filters",
     "GraphRecError": "graphrec.errors",
     "GraphRecConfig": "graphrec.recommender",
+    "LiveRun": "graphrec.live_run",
     "Recommender": "graphrec.recommender",
     "compare": "graphrec.comparison",
     "compare_folds": "graphrec.comparison",
 }
-__all__ = ["Dataset", "Filters", "GraphRecConfig", "GraphRecError", "Recommender", "compare", "compare_folds"]
+__all__ = [
+    "Dataset",
+    "Filters",
+    "GraphRecConfig",
+    "GraphRecError",
+    "LiveRun",
+    "Recommender",
+    "compare",
+    "compare_folds",
+]
 
 if TYPE_CHECKING:
     from graphrec.comparison import compare, compare_folds
     from graphrec.data.dataset import Dataset
     from graphrec.data.filters import Filters
     from graphrec.errors import GraphRecError
+    from graphrec.live_run import LiveRun
     from graphrec.recommender import GraphRecConfig, Recommender
 
 

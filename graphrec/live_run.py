@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 
@@ -22,6 +23,7 @@ from graphrec.living.journal import JOURNAL, Journal, Stored
 from graphrec.living.live_model import LiveModel
 from graphrec.living.tables import Source
 from graphrec.locks import locked
+from graphrec.progress import Progress, silent
 from graphrec.recommender import Recommender
 
 AGAIN = "the same event again (user, item, time, event type and site); it was here already"
@@ -84,9 +86,10 @@ class LiveRun:
         vectors: Mapping[str, OwnVectors] | None = None,
         root: Path | None = None,
         site: str | None = None,
+        progress: Progress = silent,
     ) -> Change:
         """See `Recommender.add_items`; nothing happened where it raises."""
-        return self._change(lambda live: live.read_added(items, vectors, root, site))
+        return self._change(lambda live: live.read_added(items, vectors, root, site, progress))
 
     def update_items(
         self,
@@ -95,9 +98,10 @@ class LiveRun:
         vectors: Mapping[str, OwnVectors] | None = None,
         root: Path | None = None,
         site: str | None = None,
+        progress: Progress = silent,
     ) -> Change:
         """See `Recommender.update_items`; nothing happened where it raises."""
-        return self._change(lambda live: live.read_updated(items, vectors, root, site))
+        return self._change(lambda live: live.read_updated(items, vectors, root, site, progress))
 
     def remove_items(self, item_ids: Sequence[str]) -> Change:
         """See `Recommender.remove_items`; nothing happened where it raises."""
@@ -122,6 +126,12 @@ class LiveRun:
             self._catch_up()
             return self.sequence != before
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def close(self) -> None:
         """Let go of the journal."""
         with self._writing:
@@ -142,8 +152,8 @@ class LiveRun:
                     entry, set_aside = self._without_known(entry, set_aside)
                 sequence = self._journal.last
                 if not isinstance(entry, Happened) or len(entry):
-                    sequence = self._journal.append(entry, self.version, self._model.made_by)
-                    changed = self._model.taking([Stored(sequence, entry, self.version, self._model.made_by)])
+                    stored = self._journal.append(Stored(0, entry, self.version, self._model.made_by))
+                    sequence, changed = stored.sequence, self._model.taking([stored])
                 else:
                     changed = self._model
             self._model = changed  # only now that it is on the disk

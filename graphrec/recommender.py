@@ -23,6 +23,7 @@ from graphrec.features.extract import ItemFeatures, extract_features
 from graphrec.features.gate import item_blocks
 from graphrec.graph.interaction_graph import InteractionGraph
 from graphrec.graph.site_view import SiteView
+from graphrec.living.changes import Changes
 from graphrec.living.drift import Drift
 from graphrec.living.encoding import ArrivalEncoder
 from graphrec.living.entries import Entry
@@ -41,7 +42,7 @@ from graphrec.progress import Progress, Say, silent, unsaid
 from graphrec.retrieval.embeddings import Embeddings
 from graphrec.retrieval.item_index import ItemIndex
 from graphrec.retrieval.live_index import LiveIndex
-from graphrec.run_folder import Changes, Run, read_run, write_run
+from graphrec.run_folder import Run, read_run, write_run
 from graphrec.run_without_users import run_without_users
 from graphrec.search.clip_index import ClipIndex
 from graphrec.search.products import features_of_products
@@ -229,20 +230,23 @@ class Recommender:
         """What is searched with for these user indices, float32 as wide as the item vectors; popularity can be off."""
         return self.model_.queries(self.model_.encoded.q_UD[users], self.seen[users], popularity)
 
-    def embeddings(self, kind: Literal["item", "user"] = "item") -> Embeddings:
+    def embeddings(self, kind: Literal["item", "content", "user"] = "item") -> Embeddings:
         """Served item vectors, or user queries: their inner product is the score that `recommend` ranks by.
 
-        Where there is a target site, of its items alone.
+        "content": of every item the vector that its own features give it, as if nobody had touched it; the served one
+        where that is so. Where there is a target site, of its items alone.
         """
         state = self.live.state
-        if kind == "item":
-            served = state.eligible(self._on_target_site(NO_FILTERS))
-            vectors_ND = state.index.vectors_ID[served]
-            return Embeddings(state.items.item_ids[served], vectors_ND, state.degree[served], state.source(served))
-        users = np.arange(len(state.users))
-        degree_U = np.diff(state.seen.take(users).indptr)
-        source_U = np.where(degree_U > 0, "graph", "none").astype(object)
-        return Embeddings(state.users.names[users], state.queries(users), degree_U, source_U)
+        if kind == "user":
+            users = np.arange(len(state.users))
+            degree_U = np.diff(state.seen.take(users).indptr)
+            source_U = np.where(degree_U > 0, "graph", "none").astype(object)
+            return Embeddings(state.users.names[users], state.queries(users), degree_U, source_U)
+        served = state.eligible(self._on_target_site(NO_FILTERS))
+        source_N, vectors_ND = state.source(served), state.index.vectors_ID[served]
+        if kind == "content":
+            source_N, vectors_ND = np.full(len(served), "content", dtype=object), state.content(served)
+        return Embeddings(state.items.item_ids[served], vectors_ND, state.degree[served], source_N)
 
     def save(self, folder: str | Path, say: Say = unsaid) -> Path:
         """Write a run folder, whole or not at all; an earlier run there is replaced, anything else is refused.

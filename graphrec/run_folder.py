@@ -1,9 +1,8 @@
 """The files of a run: everything that `recall`, `eval` and `export` need, without the dataset it was trained from."""
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +28,8 @@ from graphrec.data.set_aside import read_set_aside, write_set_aside
 from graphrec.errors import GraphRecError
 from graphrec.features.extract import ItemFeatures
 from graphrec.features.storage import read_features, write_features
-from graphrec.living.entries import Happened
-from graphrec.living.journal import JOURNAL, Journal, Stored
+from graphrec.living.changes import NO_CHANGES, Changes, keep_aside, read_changes, take_over, write_changes
+from graphrec.living.journal import JOURNAL
 from graphrec.models.choices import FittedChoices
 from graphrec.models.graph_model import GraphModel
 from graphrec.models.graphsage import Encoded, GraphSAGE
@@ -61,35 +60,6 @@ _TRIES = 3
 
 
 @dataclass(frozen=True)
-class Changes:
-    """What happened to a run since it was trained, oldest first."""
-
-    stored: tuple[Stored, ...] = ()
-    last: int = 0
-    """Number of the newest entry that was read from the run's folder."""
-
-    @property
-    def user_ids(self) -> set[str]:
-        """Everybody who did something."""
-        return {user for one in self.stored if isinstance(one.entry, Happened) for user in one.entry.user_ids}
-
-    def with_more(self, stored: Sequence[Stored]) -> "Changes":
-        """With these behind them."""
-        last = max([self.last, *(one.sequence for one in stored)])
-        return Changes((*self.stored, *stored), last)
-
-    def without_users(self, user_ids: Sequence[str]) -> "Changes":
-        """Without what these people did."""
-        left = []
-        for one in self.stored:
-            entry = one.entry
-            if isinstance(entry, Happened):
-                entry = entry.take(~np.isin(entry.user_ids, list(user_ids)))
-            left.append(replace(one, entry=entry))
-        return replace(self, stored=tuple(left))
-
-
-@dataclass(frozen=True)
 class Run:
     """A fitted recommender with the data it was fitted on and what was held out of it."""
 
@@ -101,7 +71,7 @@ class Run:
     held_out: dict[str, Truth] = field(default_factory=dict)
     clip: ClipIndex | None = None
     """None where no item has a picture or text vector."""
-    changes: Changes = Changes()
+    changes: Changes = NO_CHANGES
     """What happened since training."""
     forgotten: int = 0
     """People whose rows left after training: the weights may still hold something of them, until it is done again."""
@@ -117,10 +87,13 @@ def write_run(run: Run, folder: Path, say: Say = unsaid) -> None:
     dataset = run.train.name
 
     def add_changes(writing: Path) -> None:
-        if run.changes.stored:
-            _write_changes(run, writing / JOURNAL)
+        write_changes(run.changes, writing)
         if (folder / JOURNAL).is_file():
-            _take_over(run, folder, writing / JOURNAL, say)
+            is_same = read_manifest(folder, verify=False).about.get("dataset") == dataset
+            if is_same:
+                take_over(folder, writing, say)
+            else:
+                keep_aside(folder, say)
 
     write_artifact(
         folder,
@@ -155,40 +128,6 @@ def read_run(folder: Path, device: str = "cpu") -> Run:
             if _manifest_bytes(folder) == before:
                 return run
     raise GraphRecError(f"{folder} is being written by another process: try again.")
-
-
-def read_changes(folder: Path, after: int = 0) -> Changes:
-    """What happened to the run of a folder after the entry of this number."""
-    if not (folder / JOURNAL).is_file():
-        return Changes()
-    stored = Journal(folder / JOURNAL).closing_after(after)
-    return Changes(tuple(stored), stored[-1].sequence if stored else after)
-
-
-def _write_changes(run: Run, path: Path) -> None:
-    journal = Journal(path)
-    try:
-        with journal.transaction():
-            for one in run.changes.stored:
-                journal.append(one.entry, one.model, one.made_by)
-    finally:
-        journal.close()
-
-
-def _take_over(run: Run, folder: Path, path: Path, say: Say) -> None:
-    """From the folder that is replaced."""
-    if read_manifest(folder, verify=False).about.get("dataset") != run.train.name:
-        kept = folder.with_name(f"{folder.name}-{datetime.now(UTC):%Y%m%dT%H%M%S}-{JOURNAL}")
-        Journal(folder / JOURNAL).closing_copy(kept)
-        say(f"Changes of the run of another dataset that was here are kept: {kept}.")
-        return
-    journal = Journal(path)
-    try:
-        num_taken = journal.copy_after(run.changes.last, folder / JOURNAL)
-    finally:
-        journal.close()
-    if num_taken:
-        say(f"{num_taken:,} changes since the training before were taken over: items and events that it had not seen.")
 
 
 def _manifest_bytes(folder: Path) -> bytes | None:

@@ -28,7 +28,7 @@ sys.path[:0] = [str(HERE.parent), str(HERE)]
 import tables  # noqa: E402
 from reporting import write_table  # noqa: E402
 from resumable import PROJECT, K, Kept, code_digest, digest, means, measured  # noqa: E402
-from world import DEGREES, TruncatedItems  # noqa: E402
+from truncated_items import DEGREES, TruncatedItems  # noqa: E402
 
 DATASET = PROJECT / "configs" / "data" / "ml1m-posters.yaml"
 KEPT = Kept(HERE)

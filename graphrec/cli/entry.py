@@ -5,6 +5,7 @@ import warnings
 
 import typer
 
+from graphrec.cli.changes import add_events, add_items, remove_items, update_items
 from graphrec.cli.check import check
 from graphrec.cli.clip import clip_app
 from graphrec.cli.demo import demo
@@ -30,6 +31,10 @@ app = typer.Typer(
 for command in (demo, check, encode, train, tune, recall, search):
     app.command()(command)
 app.command("eval")(evaluate)
+app.command("add-items")(add_items)
+app.command("update-items")(update_items)
+app.command("remove-items")(remove_items)
+app.command("add-events")(add_events)
 app.command()(export)
 app.command()(serve)
 app.command("forget-user")(forget_user)

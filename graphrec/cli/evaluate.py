@@ -73,6 +73,9 @@ def evaluate(
     ks = cut_offs(k)
     model = Recommender.load(run)
     warn_of_forgotten(model.forgotten_)
+    if num_changes := len(model.changes_.stored):
+        changes = "1 change" if num_changes == 1 else f"{num_changes:,} changes"
+        screen.print(f"What is judged is the run as it was trained, without the {changes} since.", markup=False)
     if skipped := skipped_checks(model):
         names = ", ".join(skipped)
         screen.print(f"! Not checked, for it was fitted before somebody was forgotten: {names}", style="yellow")

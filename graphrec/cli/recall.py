@@ -69,7 +69,7 @@ def recall(
     warn_of_forgotten(model.forgotten_)
     filters = Filters(tuple(site or ()), tuple(where or ()), split_ids(exclude), only_new)
     if user is not None:
-        known = ids_known(model.train_, user, key)
+        known = ids_known(model.train_, user, key, model.changes_.user_ids)
         table, whom = model.recommend(known, k, not seen, filters=filters), ", ".join(user)
     elif has_basket:
         basket = split_ids(items)

@@ -102,14 +102,18 @@ class FeatureEncoders:
         return ItemFeatures({name: modality for name, (modality, _) in made.items()}, tuple(notes), self)
 
     def encode_vectors(
-        self, catalogue: Catalogue, own_vectors: Mapping[str, OwnVectors], encoder: ContentEncoder | None
-    ) -> tuple[dict[str, Modality], tuple[str, ...]]:
+        self,
+        catalogue: Catalogue,
+        own_vectors: Mapping[str, OwnVectors],
+        encoder: ContentEncoder | None,
+        progress: Progress = silent,
+    ) -> tuple[dict[str, Modality], dict[str, str]]:
         """Of further items what their cards alone do not tell: pictures and texts, and own vectors; and notes.
 
         `encoder` is asked where CLIP makes any of them. Raises GraphRecError as `encode` does.
         """
-        made = self._contents(catalogue, encoder, silent) | self._own(catalogue, own_vectors)
-        notes = tuple(f"{name}: {_counted(modality)}; {source}" for name, (modality, source) in made.items())
+        made = self._contents(catalogue, encoder, progress) | self._own(catalogue, own_vectors)
+        notes = {name: f"{name}: {_counted(modality)}; {source}" for name, (modality, source) in made.items()}
         return {name: modality for name, (modality, _) in made.items()}, notes
 
     def with_cards(self, catalogue: Catalogue, vectors: Mapping[str, Modality]) -> "ItemFeatures":

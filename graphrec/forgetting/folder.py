@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import Any, NamedTuple, cast, get_args
 
 from graphrec.artifact import MANIFEST, Manifest, checkpoint_path, clean_up, read_manifest
 from graphrec.data.privacy.lookup import ids_known
@@ -11,9 +11,10 @@ from graphrec.data.privacy.settings import KeySource
 from graphrec.data.without_users import named_rows
 from graphrec.device import Device
 from graphrec.errors import GraphRecError
-from graphrec.export.embeddings import Format, export_embeddings
+from graphrec.export.embeddings import Format, IndexIds, export_embeddings
 from graphrec.forgetting.traces import Trace, find_traces
 from graphrec.forgetting.waiting_exports import EXPORT, bring_back, exports_in, version_of, waiting
+from graphrec.living.journal import JOURNAL_FILES
 from graphrec.models.checkpoint import remove_checkpoint
 from graphrec.progress import Progress, Say, silent, unsaid
 from graphrec.recommender import Recommender
@@ -37,6 +38,13 @@ class Forgotten:
     def to_json(self) -> dict[str, Any]:
         """The same as plain values."""
         return {**asdict(self), "exports": [str(path) for path in self.exports]}
+
+
+class _Way(NamedTuple):
+    """How an export is written again."""
+
+    to: Format
+    index_ids: IndexIds
 
 
 def forget_in_folder(
@@ -66,12 +74,12 @@ def forget_in_folder(
     model = Recommender.load(run, device)
     bring_back(run, model.version)
     inside = exports_in(run)
-    formats = {Path(path).resolve(): _format_of(Path(path)) for path in (*exports, *inside)}
-    before, old_version = model.train_, model.version
+    formats = {Path(path).resolve(): _way_of(Path(path)) for path in (*exports, *inside)}
+    before, old_version, changes = model.train_, model.version, model.changes_
     pairs_before = _num_held_out(model)
     if _left_before(model, user_ids, key):
         return _look_again(run, user_ids, formats, inside, model, progress)
-    known_ids = ids_known(before, user_ids, key)
+    known_ids = ids_known(before, user_ids, key, changes.user_ids)
     say(f"Fitting {run.name} again without them; the weights stay.")
     model.forget_users(known_ids)
     for path in formats:
@@ -87,7 +95,7 @@ def forget_in_folder(
     _require_no_trace(run, list(dict.fromkeys([*known_ids, *user_ids])), outside, model, progress)
     return Forgotten(
         people=len(set(user_ids)),
-        events=len(before.interactions) - len(model.train_.interactions),
+        events=len(before.interactions) - len(model.train_.interactions) + changes.events - model.changes_.events,
         held_out_pairs=pairs_before - _num_held_out(model),
         rows_set_aside=len(before.set_aside) - len(model.train_.set_aside),
         exports=tuple(formats),
@@ -103,13 +111,15 @@ def _left_before(model: Recommender, user_ids: Sequence[str], key: KeySource | N
         return False
     if pseudonyms is not None and not all(one.startswith(f"u{pseudonyms.version}_") for one in user_ids):
         return False
-    return not (model.train_.user_id_index.isin(list(user_ids)).any() or named_rows(model.train_, user_ids).any())
+    came_later = not model.changes_.user_ids.isdisjoint(user_ids)
+    is_in_data = model.train_.user_id_index.isin(list(user_ids)).any()
+    return not (came_later or is_in_data or named_rows(model.train_, user_ids).any())
 
 
 def _look_again(
     run: Path,
     user_ids: Sequence[str],
-    formats: Mapping[Path, Format],
+    formats: Mapping[Path, _Way],
     inside: Sequence[Path],
     model: Recommender,
     progress: Progress,
@@ -140,8 +150,9 @@ def _traces_in_run(run: Path, user_ids: Sequence[str], model: Recommender, progr
 def _traces(place: Path, user_ids: Sequence[str], model: Recommender, progress: Progress) -> list[Trace]:
     """In one folder; what its manifest lists is not a stranger's, and may hold a word that is an id by chance."""
     is_listed = (place / MANIFEST).is_file()
-    own_files = {MANIFEST, *Manifest.model_validate_json((place / MANIFEST).read_bytes()).files} if is_listed else ()
-    return find_traces(place, user_ids, model.train_.user_ids, _words(model), own_files, progress)
+    listed = Manifest.model_validate_json((place / MANIFEST).read_bytes()).files if is_listed else ()
+    own_files = {MANIFEST, *JOURNAL_FILES, *listed} if is_listed else ()
+    return find_traces(place, user_ids, model.live.state.users.names.full(), _words(model), own_files, progress)
 
 
 def _require_no_trace(
@@ -159,7 +170,8 @@ def _require_no_trace(
 
 def _words(model: Recommender) -> str:
     """Everything in the run that may look like an id without meaning a person."""
-    catalogue, attributes = model.train_.catalogue, model.train_.catalogue.attributes
+    catalogue = model.live.state.items.catalogue
+    attributes = catalogue.attributes
     columns = [catalogue.item_ids, catalogue.title, catalogue.text, catalogue.image, catalogue.site]
     columns += [*attributes.categorical.values(), *catalogue.keys.values()]
     lists = [one for values in attributes.multi_valued.values() for one in values]
@@ -172,13 +184,15 @@ def _num_held_out(model: Recommender) -> int:
     return sum(len(truth.user_index_P) for truth in model.held_out_.values())
 
 
-def _format_of(export: Path) -> Format:
+def _way_of(export: Path) -> _Way:
+    """How an export was written."""
     if not export.is_dir():
         raise GraphRecError(f"There is no export at {export}: name the folder that `graphrec export --out` wrote.")
-    to = read_manifest(export, verify=False, kind=EXPORT).about.get("format")
-    if to not in get_args(Format):
+    about: dict[str, Any] = read_manifest(export, verify=False, kind=EXPORT).about
+    to, index_ids = about.get("format"), about.get("index_ids", "row")
+    if to not in get_args(Format) or index_ids not in get_args(IndexIds):
         raise GraphRecError(f"{export} has the format {to!r}, which this graphrec does not write: delete the export.")
-    return cast(Format, to)
+    return _Way(cast(Format, to), cast(IndexIds, index_ids))
 
 
 def _check_version(export: Path, versions: set[str]) -> None:
@@ -188,15 +202,15 @@ def _check_version(export: Path, versions: set[str]) -> None:
         )
 
 
-def _export(model: Recommender, to: Format, out: Path) -> None:
+def _export(model: Recommender, way: _Way, out: Path) -> None:
     export_embeddings(
-        model.embeddings("item"), model.embeddings("user"), to, out, model.version, model.config.index,
-        model.forgotten_,
+        model.embeddings("item"), model.embeddings("user"), way.to, out, model.version, model.config.index,
+        model.forgotten_, way.index_ids,
     )  # fmt: skip
 
 
 def _added_files(run: Path, inside: Sequence[Path]) -> list[str]:
-    own = {MANIFEST, *read_manifest(run, verify=False).files}
+    own = {MANIFEST, *JOURNAL_FILES, *read_manifest(run, verify=False).files}
     files = [path for path in sorted(run.rglob("*")) if not path.is_dir()]
     files = [path for path in files if not any(path.is_relative_to(export) for export in inside)]
     return [name for path in files if (name := path.relative_to(run).as_posix()) not in own]

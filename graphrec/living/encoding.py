@@ -9,7 +9,6 @@ import numpy as np
 
 from graphrec.data.catalogue import Catalogue
 from graphrec.data.dataset import OwnVectors
-from graphrec.data.set_aside import SetAsideCollector
 from graphrec.errors import GraphRecError
 from graphrec.features.blocks import Standardiser
 from graphrec.features.content_encoder import ContentEncoder
@@ -17,6 +16,7 @@ from graphrec.features.extract import ItemFeatures
 from graphrec.features.gate import GATED, FeatureGate
 from graphrec.features.quality import quality_signals
 from graphrec.living.arrival import Arrival
+from graphrec.progress import Progress, silent
 
 _SITE = "site"
 
@@ -40,8 +40,10 @@ class ArrivalEncoder:
         self._cache = cache
         self._is_checked = False
 
-    def encode(self, cards: Catalogue, own_vectors: Mapping[str, OwnVectors], collector: SetAsideCollector) -> Arrival:
-        """What the items' pictures and texts, or the vectors that come with them, say; noted where they came from.
+    def encode(
+        self, cards: Catalogue, own_vectors: Mapping[str, OwnVectors], progress: Progress = silent
+    ) -> tuple[Arrival, dict[str, str]]:
+        """What the items' pictures and texts, or the vectors that come with them, say; by kind, where they came from.
 
         Raises GraphRecError where CLIP cannot be had or is not the run's, or a vector has another width.
         """
@@ -51,10 +53,8 @@ class ArrivalEncoder:
                 known = ", ".join(encoders.own) or "none"
                 raise GraphRecError(f"The run was not trained with vectors {name!r} (it has: {known}).")
         contents = self._contents if encoders.clip_kinds else None
-        vectors, notes = encoders.encode_vectors(cards, own_vectors, contents)
-        for note in notes:
-            collector.note(note)
-        return Arrival(cards, vectors, quality_signals(cards) if self._features.signals else {})
+        vectors, notes = encoders.encode_vectors(cards, own_vectors, contents, progress)
+        return Arrival(cards, vectors, quality_signals(cards) if self._features.signals else {}), notes
 
     def rows(self, arrival: Arrival) -> np.ndarray:
         """Their rows of features as the model reads them, (N, F) float32."""

@@ -9,9 +9,10 @@ of it: a model that is trained later reads them as well.
 import json
 import os
 import sqlite3
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -26,12 +27,15 @@ from graphrec.living.arrival import Arrival
 from graphrec.living.entries import Arrived, Entry, Happened, Removed
 
 JOURNAL = "changes.sqlite"
+JOURNAL_FILES = (JOURNAL, f"{JOURNAL}-wal", f"{JOURNAL}-shm")
+"""The file, and those that SQLite has beside it while somebody has it open."""
 _FORMAT = 1
 _WAIT_SECONDS = 60.0
 _PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON", "foreign_keys=ON")
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS entries (
-    seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, created TEXT NOT NULL, model TEXT NOT NULL, made_by TEXT NOT NULL
+    seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, kind TEXT NOT NULL, created TEXT NOT NULL, model TEXT NOT NULL,
+    made_by TEXT NOT NULL
 );
 CREATE TABLE IF NOT EXISTS items (
     seq INTEGER NOT NULL REFERENCES entries, item_id TEXT NOT NULL, card TEXT NOT NULL, vectors BLOB NOT NULL
@@ -58,6 +62,8 @@ class Stored:
     """Version of the model that served when it came."""
     made_by: Mapping[str, str]
     """image and text → fingerprint of the CLIP that made the vectors."""
+    id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    """The same in every journal that the entry is taken over into."""
 
 
 class Journal:
@@ -109,13 +115,13 @@ class Journal:
         with _told(self.path):
             return int(self._connection.execute("SELECT coalesce(max(seq), 0) FROM entries").fetchone()[0])
 
-    def append(self, entry: Entry, model: str, made_by: Mapping[str, str]) -> int:
-        """Inside a transaction: write an entry, and answer its number."""
+    def append(self, stored: Stored) -> Stored:
+        """Inside a transaction: write an entry behind the others, and answer it with its number here."""
         number, now = self.last + 1, datetime.now(UTC).isoformat(timespec="milliseconds")
-        kind = type(entry).__name__.lower()
-        row = (number, kind, now, model, json.dumps(dict(made_by)))
-        self._connection.execute("INSERT INTO entries VALUES (?, ?, ?, ?, ?)", row)
-        match entry:
+        kind = type(stored.entry).__name__.lower()
+        row = (number, stored.id, kind, now, stored.model, json.dumps(dict(stored.made_by)))
+        self._connection.execute("INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?)", row)
+        match stored.entry:
             case Arrived(arrival):
                 rows = [(number, *one) for one in _item_rows(arrival)]
                 self._connection.executemany("INSERT INTO items VALUES (?, ?, ?, ?)", rows)
@@ -123,10 +129,10 @@ class Journal:
                 self._connection.executemany(
                     "INSERT INTO removals VALUES (?, ?)", [(number, item_id) for item_id in item_ids]
                 )
-            case Happened():
-                rows = [(number, *one) for one in _event_rows(entry)]
+            case Happened() as happened:
+                rows = [(number, *one) for one in _event_rows(happened)]
                 self._connection.executemany("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
-        return number
+        return replace(stored, sequence=number)
 
     def after(self, sequence: int) -> list[Stored]:
         """The entries after this one, oldest first; what is written meanwhile is not among them, or is as a whole."""
@@ -136,9 +142,12 @@ class Journal:
                 self._connection.execute("BEGIN")
             try:
                 found = self._connection.execute(
-                    "SELECT seq, kind, model, made_by FROM entries WHERE seq > ? ORDER BY seq", (sequence,)
+                    "SELECT seq, id, kind, model, made_by FROM entries WHERE seq > ? ORDER BY seq", (sequence,)
                 ).fetchall()
-                return [Stored(seq, self._read(seq, kind), model, json.loads(by)) for seq, kind, model, by in found]
+                return [
+                    Stored(seq, self._read(seq, kind), model, json.loads(made_by), id_)
+                    for seq, id_, kind, model, made_by in found
+                ]
             finally:
                 if not is_inside:
                     self._connection.execute("COMMIT")
@@ -158,13 +167,14 @@ class Journal:
                 known.update(rows)
         return np.array([key[2] is not None and key in known for key in keys], dtype=bool)
 
-    def copy_after(self, sequence: int, other: Path) -> int:
-        """Take over the entries of another journal after this one, behind the own; answers how many."""
+    def take_over(self, other: Path) -> int:
+        """Write the entries of another journal that are not here behind the own; answers how many."""
         with self.transaction():
-            stored = Journal(other).closing_after(sequence)
-            for one in stored:
-                self.append(one.entry, one.model, one.made_by)
-        return len(stored)
+            here = {id_ for (id_,) in self._connection.execute("SELECT id FROM entries")}
+            missing = [one for one in Journal(other).closing_after(0) if one.id not in here]
+            for one in missing:
+                self.append(one)
+        return len(missing)
 
     def closing_after(self, sequence: int) -> list[Stored]:
         """`after`, and close."""

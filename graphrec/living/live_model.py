@@ -20,6 +20,7 @@ from graphrec.living.reading import Cards, completed, read_cards, read_new_event
 from graphrec.living.settle import with_arrival, with_pairs
 from graphrec.living.tables import Source
 from graphrec.living.vectors import KnownVectors
+from graphrec.progress import Progress, silent
 
 
 @dataclass(frozen=True)
@@ -59,13 +60,17 @@ class LiveModel:
         vectors: Mapping[str, OwnVectors] | None = None,
         root: Path | None = None,
         site: str | None = None,
+        progress: Progress = silent,
     ) -> tuple[Arrived, SetAside]:
         """Items to be added, encoded. Raises GraphRecError where none can be, or the run's CLIP cannot be had."""
         collector = SetAsideCollector()
         read = read_cards(source, self.description, self.state.items, collector, root, site)
         cards = split_known(read, self.state.items, are_new=True, collector=collector)
         self.encoder.check_clip()
-        return Arrived(self.encoder.encode(cards.catalogue, vectors or {}, collector)), collector.finish()
+        arrival, notes = self.encoder.encode(cards.catalogue, vectors or {}, progress)
+        for note in notes.values():
+            collector.note(note)
+        return Arrived(arrival), collector.finish()
 
     def read_updated(
         self,
@@ -73,6 +78,7 @@ class LiveModel:
         vectors: Mapping[str, OwnVectors] | None = None,
         root: Path | None = None,
         site: str | None = None,
+        progress: Progress = silent,
     ) -> tuple[Arrived, SetAside]:
         """Items to be changed: what a row does not have stays as it is. Raises GraphRecError as `read_added` does."""
         collector = SetAsideCollector()
@@ -82,7 +88,9 @@ class LiveModel:
         whole = completed(cards, self.state.items)
         # A picture that was not told of keeps its vector: its file may be anywhere by now.
         looked_at = whole if "image" in cards.told else replace(whole, image=np.full(len(whole), "", dtype=object))
-        arrival = self.encoder.encode(looked_at, vectors or {}, collector)
+        arrival, notes = self.encoder.encode(looked_at, vectors or {}, progress)
+        for note in [notes[name] for name in notes if name in cards.told or name in (vectors or {})]:
+            collector.note(note)
         return Arrived(self._with_untold(replace(arrival, cards=whole), cards, vectors or {})), collector.finish()
 
     def read_events(self, source: Source, site: str | None = None) -> tuple[Happened, SetAside]:

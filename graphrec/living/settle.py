@@ -169,10 +169,32 @@ def _normalised(matrix_VI: sp.csr_matrix) -> sp.csr_matrix:
 def _served(state: LiveState, items: np.ndarray) -> np.ndarray:
     """v of these items, (N, W) float32."""
     model, choices = state.model, state.model.choices
-    learned_ND, degree_N = _where_the_graph_puts(state, items), state.degree[items]
+    learned_ND, degree_N, unseen_NW = _where_the_graph_puts(state, items), state.degree[items], state.unseen[items]
     popularity_N = model.placement.degree_scale.terms(degree_N).astype(np.float32)
+    is_young_N = _trained_degree(state, items) == 0
+    learned_ND, popularity_N = _at_least_as_expected(learned_ND, popularity_N, unseen_NW, is_young_N)
     graph_NW = join_vectors(with_popularity(learned_ND, popularity_N), state.raw[items])
-    return serve(graph_NW, state.unseen[items], degree_N, choices.half_degree)
+    return serve(graph_NW, unseen_NW, degree_N, choices.half_degree)
+
+
+def _at_least_as_expected(
+    learned_ND: np.ndarray, popularity_N: np.ndarray, unseen_NW: np.ndarray, is_young_N: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Young items as popular, and with vectors as long, as their content predicts, unless they are more so.
+
+    Both grow with the number of users, and an item that nobody knew in training had less time than the others to be
+    touched: what was seen of it is the least that will be. Taken as it is, its first users would make it sink.
+    """
+    length_N = np.linalg.norm(learned_ND, axis=1)
+    expected_N = np.linalg.norm(unseen_NW[:, : learned_ND.shape[1]], axis=1)
+    longer_N = np.where(is_young_N, np.maximum(1, expected_N / np.maximum(length_N, 1e-12)), 1).astype(np.float32)
+    popularity_N = np.where(is_young_N, np.maximum(popularity_N, unseen_NW[:, -1]), popularity_N)
+    return longer_N[:, None] * learned_ND, popularity_N
+
+
+def _trained_degree(state: LiveState, items: np.ndarray) -> np.ndarray:
+    degree_I = state.model.degree_I
+    return np.where(items < len(degree_I), degree_I[np.minimum(items, len(degree_I) - 1)], 0)
 
 
 def _where_the_graph_puts(state: LiveState, items: np.ndarray) -> np.ndarray:

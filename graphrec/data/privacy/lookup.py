@@ -1,6 +1,6 @@
 """Who somebody is in a dataset that knows its users by pseudonym, for those who have the key."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 from graphrec.data.dataset import Dataset
 from graphrec.data.privacy.key import SecretKey
@@ -9,8 +9,10 @@ from graphrec.data.privacy.settings import KeySource
 from graphrec.errors import GraphRecError
 
 
-def ids_known(dataset: Dataset, user_ids: Sequence[str], key: KeySource | None = None) -> list[str]:
-    """The ids by which the dataset knows these people.
+def ids_known(
+    dataset: Dataset, user_ids: Sequence[str], key: KeySource | None = None, later: Container[str] = ()
+) -> list[str]:
+    """The ids by which the dataset knows these people; `later` are ids of people who came since it was read.
 
     Without a key they are the ids as given. With the key they are taken for the ids in the dataset's files, with or
     without their file's user prefix, or for pseudonyms; one person has one for each scope under which they are known.
@@ -25,7 +27,7 @@ def ids_known(dataset: Dataset, user_ids: Sequence[str], key: KeySource | None =
         return list(user_ids)
     if key is None:
         for one in user_ids:
-            if one not in dataset.user_id_index:
+            if one not in dataset.user_id_index and one not in later:
                 raise GraphRecError(
                     f"Unknown user {one!r}: this run knows its users by pseudonyms (u{settings.version}_...); "
                     "give --key-env NAME or --key-file FILE to name them by their own ids."
@@ -36,14 +38,14 @@ def ids_known(dataset: Dataset, user_ids: Sequence[str], key: KeySource | None =
     ways = dict.fromkeys((source.pseudonym_scope or settings.scope, source.user_prefix) for source in sources)
     known: list[str] = []
     for one in user_ids:
-        if one in dataset.user_id_index:
+        if one in dataset.user_id_index or one in later:
             known.append(one)
             continue
         people: dict[str, list[str]] = {}  # by their whole id, with its prefix
         for scope, prefix in ways:
             for whole in dict.fromkeys([prefix + one, *([one] if one.startswith(prefix) else [])]):
                 pseudonym = Pseudonyms(secret, scope, settings.version).of([whole])[0]
-                if pseudonym in dataset.user_id_index:
+                if pseudonym in dataset.user_id_index or pseudonym in later:
                     people.setdefault(whole, []).append(pseudonym)
         if not people:
             raise GraphRecError(

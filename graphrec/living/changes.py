@@ -1,0 +1,88 @@
+"""What happened to a run since it was trained, and what becomes of it when another run takes its place."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from graphrec.living.entries import Happened
+from graphrec.living.journal import JOURNAL, Journal, Stored
+from graphrec.progress import Say
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What happened to a run since it was trained, oldest first."""
+
+    stored: tuple[Stored, ...] = ()
+    last: int = 0
+    """Number of the newest entry that was read from the run's folder."""
+
+    @property
+    def user_ids(self) -> set[str]:
+        """Everybody who did something."""
+        return {user for one in self.stored if isinstance(one.entry, Happened) for user in one.entry.user_ids}
+
+    @property
+    def events(self) -> int:
+        """How many."""
+        return sum(len(one.entry) for one in self.stored if isinstance(one.entry, Happened))
+
+    def with_more(self, stored: Sequence[Stored]) -> "Changes":
+        """With these behind them."""
+        last = max([self.last, *(one.sequence for one in stored)])
+        return Changes((*self.stored, *stored), last)
+
+    def without_users(self, user_ids: Sequence[str]) -> "Changes":
+        """Without what these people did."""
+        left = []
+        for one in self.stored:
+            entry = one.entry
+            if isinstance(entry, Happened):
+                entry = entry.take(~np.isin(entry.user_ids, list(user_ids)))
+            left.append(replace(one, entry=entry))
+        return replace(self, stored=tuple(left))
+
+
+NO_CHANGES = Changes()
+
+
+def read_changes(folder: Path) -> Changes:
+    """What happened to the run of a folder."""
+    if not (folder / JOURNAL).is_file():
+        return Changes()
+    stored = Journal(folder / JOURNAL).closing_after(0)
+    return Changes(tuple(stored), stored[-1].sequence if stored else 0)
+
+
+def write_changes(changes: Changes, folder: Path) -> None:
+    """Into a folder that has none; no file where there are none."""
+    if not changes.stored:
+        return
+    journal = Journal(folder / JOURNAL)
+    try:
+        with journal.transaction():
+            for one in changes.stored:
+                journal.append(one)
+    finally:
+        journal.close()
+
+
+def take_over(old: Path, new: Path, say: Say) -> None:
+    """What happened to the run before and is not in the new folder yet; `say` gets a line about it."""
+    journal = Journal(new / JOURNAL)
+    try:
+        num_taken = journal.take_over(old / JOURNAL)
+    finally:
+        journal.close()
+    if num_taken:
+        say(f"{num_taken:,} changes since the training before were taken over: items and events that it had not seen.")
+
+
+def keep_aside(old: Path, say: Say) -> None:
+    """What happened to the run of another dataset, as a file beside its folder."""
+    kept = old.with_name(f"{old.name}-{datetime.now(UTC):%Y%m%dT%H%M%S}-{JOURNAL}")
+    Journal(old / JOURNAL).closing_copy(kept)
+    say(f"Changes of the run of another dataset that was here are kept: {kept}.")
