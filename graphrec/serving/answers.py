@@ -71,8 +71,12 @@ class WriteAnswer(_Answer):
     """What was taken in, and is kept even if the service stops now."""
 
     ids: list[str]
-    """The items that were added, updated or removed, or the users whose events were taken."""
+    """The items that were added, updated or removed, or those of the events."""
     set_aside: list[Refused] = []
+    left_out: dict[str, int] = {}
+    """Reason → number of rows that did not count, such as events that were here already."""
+    notes: list[str] = []
+    """What else to know, such as columns that the run knows nothing of."""
     retrain_due: bool
     """Whether so much has changed since training that training again is advised."""
 

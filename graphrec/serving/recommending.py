@@ -9,6 +9,7 @@ from graphrec.data.filters import Filters
 from graphrec.living.live_state import LiveState
 from graphrec.serving.answers import Basis, FoundItem, RankedItem, RecommendAnswer, SearchAnswer
 from graphrec.serving.limits import Limits
+from graphrec.serving.people import known_as
 from graphrec.serving.requests import RecommendRequest, SearchRequest
 from graphrec.serving.service import Snapshot
 from graphrec.serving.uploads import Upload, picture_files
@@ -27,8 +28,9 @@ def recommend(now: Snapshot, asked: RecommendRequest, pictures: Sequence[Upload]
     model, filters = now.model, _filters(now.state, asked)
     known, unknown = _by_catalogue(now.state, asked.item_ids)
     basis: Basis = "popular"
-    if asked.user_id is not None and _has_history(now.state, asked.user_id):
-        table, basis = model.recommend([asked.user_id], asked.k, not asked.include_seen, filters=filters), "user"
+    user_id = _with_history(now, asked.user_id)
+    if user_id is not None:
+        table, basis = model.recommend([user_id], asked.k, not asked.include_seen, filters=filters), "user"
     elif known or asked.texts or pictures:
         with picture_files(pictures, limits) as images:
             table = model.recommend_from_items(known, asked.k, filters=filters, texts=asked.texts, images=images)
@@ -69,9 +71,11 @@ def _by_catalogue(state: LiveState, item_ids: list[str]) -> tuple[list[str], lis
     return [item_id for item_id, is_in in pairs if is_in], [item_id for item_id, is_in in pairs if not is_in]
 
 
-def _has_history(state: LiveState, user_id: str) -> bool:
-    user = int(state.users.indices([user_id])[0])
-    return user >= 0 and len(state.seen.row(user)[0]) > 0
+def _with_history(now: Snapshot, user_id: str | None) -> str | None:
+    """The id by which the run knows this person; None for nobody, and for whoever never did anything."""
+    state = now.state
+    known = None if user_id is None else known_as(user_id, state.users, now.model.train_.description)
+    return known if known is not None and len(state.seen.row(int(state.users.indices([known])[0]))[0]) else None
 
 
 def _rows(table: pd.DataFrame, row: type[R]) -> list[R]:

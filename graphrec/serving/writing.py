@@ -146,5 +146,7 @@ def _answer(change: Change, live: LiveRun) -> WriteAnswer:
         sequence=change.sequence,
         ids=list(change.ids),
         set_aside=refused,
+        left_out=change.set_aside.left_out,
+        notes=[in_fields(line) for line in (*change.set_aside.notes, *change.set_aside.warnings)],
         retrain_due=change.drift.is_retrain_due,
     )

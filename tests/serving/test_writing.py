@@ -34,7 +34,7 @@ def test_an_added_item_is_recommended_in_the_next_answer_and_a_removed_one_in_no
     body = added.json()
     assert body == {
         "model_version": loaded.version, "sequence": body["sequence"], "ids": ["new-1", "007"], "set_aside": [],
-        "retrain_due": False,
+        "left_out": {}, "notes": body["notes"], "retrain_due": False,
     }  # fmt: skip
     found = client.post("/v1/search", json={"text": ["red straw hat"], "k": 3}).json()
     assert found["items"][0]["item_id"] == "new-1"
@@ -170,3 +170,12 @@ def test_paths_in_rows_start_in_an_empty_folder_and_not_where_the_service_runs(w
     monkeypatch.setattr(type(writable.service.live), "add_items", add_items)
     assert writable.client.post(ITEMS, json=[{"item_id": "new", "title": "hat"}]).status_code == 200
     assert roots == [(False, [])]
+
+
+def test_an_event_that_is_here_already_counts_once_and_a_column_nobody_knows_is_named(writable, loaded):
+    event = {"user_id": "u", "item_id": str(loaded.train_.catalogue.item_ids[7]), "timestamp": 1_780_000_000}
+    first, again = (writable.client.post(EVENTS, json=[event]).json() for _ in range(2))
+    assert (len(first["ids"]), again["ids"]) == (1, [])
+    assert list(again["left_out"].values()) == [1]
+    body = writable.client.post(ITEMS, json=[{"item_id": "new", "title": "hat", "titel": "hat"}]).json()
+    assert any("titel" in note for note in body["notes"])
