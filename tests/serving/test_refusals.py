@@ -1,6 +1,7 @@
 """Every refusal has its own status, is a problem document (RFC 9457), and says what to do."""
 
 import json
+from pathlib import Path
 
 import pytest
 from in_process import Served, png
@@ -9,6 +10,7 @@ from graphrec.serving.limits import Limits
 
 PATH = "/v1/recommend"
 JSON = {"content-type": "application/json"}
+DOCUMENT = Served(Path("not-started")).app.openapi()
 
 
 def problem(answer, status):
@@ -17,6 +19,8 @@ def problem(answer, status):
     body = answer.json()
     assert body["status"] == status
     assert "\n" not in body["detail"]
+    operation = DOCUMENT["paths"].get(answer.request.url.path, {}).get(answer.request.method.lower())
+    assert operation is None or status == 500 or str(status) in operation["responses"]
     return body["detail"]
 
 
