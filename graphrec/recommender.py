@@ -168,8 +168,8 @@ class Recommender:
         states_LND = np.stack([states_ID[items] for states_ID in state.states])
         if texts or images:
             paths = [Path(one) for one in images]
-            is_warm_I, device = model.degree_I > 0, resolve_device(self.device)
-            x_NF = features_of_products(self.features_, is_warm_I, self.clip_, texts, paths, device)
+            encoder = None if self.clip_ is None else self._query_encoder
+            x_NF = features_of_products(self.features_, model.degree_I > 0, encoder, texts, paths)
             states_LND = np.concatenate([states_LND, model.encoder.states_of_new(x_NF)], axis=1)
             more_raw_1R = model.placement.place(x_NF).raw_IR.sum(axis=0, keepdims=True)
         vector_1D = model.encoder.encode_users(states_LND, [np.arange(states_LND.shape[1])])
@@ -235,20 +235,23 @@ class Recommender:
         """What is searched with for these user indices, float32 as wide as the item vectors; popularity can be off."""
         return self.model_.queries(self.model_.encoded.q_UD[users], self.seen[users], popularity)
 
-    def embeddings(self, kind: Literal["item", "user"] = "item") -> Embeddings:
+    def embeddings(self, kind: Literal["item", "content", "user"] = "item") -> Embeddings:
         """Served item vectors, or user queries: their inner product is the score that `recommend` ranks by.
 
-        Where there is a target site, of its items alone.
+        "content": of every item the vector that its own features give it, as if nobody had touched it; the served one
+        where that is so. Where there is a target site, of its items alone.
         """
         state = self.live.state
-        if kind == "item":
-            served = state.eligible(self._on_target_site(NO_FILTERS))
-            vectors_ND = state.index.vectors_ID[served]
-            return Embeddings(state.items.item_ids[served], vectors_ND, state.degree[served], state.source(served))
-        users = np.arange(len(state.users))
-        degree_U = np.diff(state.seen.take(users).indptr)
-        source_U = np.where(degree_U > 0, "graph", "none").astype(object)
-        return Embeddings(state.users.names[users], state.queries(users), degree_U, source_U)
+        if kind == "user":
+            users = np.arange(len(state.users))
+            degree_U = np.diff(state.seen.take(users).indptr)
+            source_U = np.where(degree_U > 0, "graph", "none").astype(object)
+            return Embeddings(state.users.names[users], state.queries(users), degree_U, source_U)
+        served = state.eligible(self._on_target_site(NO_FILTERS))
+        source_N, vectors_ND = state.source(served), state.index.vectors_ID[served]
+        if kind == "content":
+            source_N, vectors_ND = np.full(len(served), "content", dtype=object), state.content(served)
+        return Embeddings(state.items.item_ids[served], vectors_ND, state.degree[served], source_N)
 
     def save(self, folder: str | Path, say: Say = unsaid) -> Path:
         """Write a run folder, whole or not at all; an earlier run there is replaced, anything else is refused.

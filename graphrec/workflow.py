@@ -19,7 +19,7 @@ from graphrec.data.splits.time import NO_TIME, moment, seconds_of
 from graphrec.data.truth_file import read_truth
 from graphrec.device import resolve_device
 from graphrec.errors import GraphRecError
-from graphrec.export.embeddings import Format, export_embeddings
+from graphrec.export.embeddings import Format, IndexIds, export_embeddings
 from graphrec.models.checkpoint import remove_checkpoint
 from graphrec.progress import Progress, Say, silent, unsaid
 from graphrec.recommender import Device, Recommender
@@ -244,9 +244,9 @@ def demo_user(model: Recommender) -> str:
     return str(model.train_.user_ids[middling])
 
 
-def export_run(model: Recommender, to: Format, out: Path) -> Manifest:
+def export_run(model: Recommender, to: Format, out: Path, index_ids: IndexIds = "row") -> Manifest:
     """Write the served item vectors and the users' queries; see `export.export_embeddings`."""
     return export_embeddings(
         model.embeddings("item"), model.embeddings("user"), to, out, model.version, model.config.index,
-        model.forgotten_,
+        model.forgotten_, index_ids,
     )  # fmt: skip

@@ -102,7 +102,8 @@ def test_the_installed_script_tells_a_missing_run_in_one_line():
         ["no-such-command"], ["recall", "--user", "u1", "--text", "hat"], ["recall", "--user", "u1", "--items", "i1"],
         ["recall", "--user", "u1", "-k", "0"],
         ["recall", "--user", "u1", "--no-such-option"], ["eval", "--cold-items", "--pool", "warm"], ["export"],
-        ["export", "--out", "x", "--to", "csv"], ["train", "--device", "tpu", *QUICK],
+        ["export", "--out", "x", "--to", "csv"], ["export", "--out", "x", "--to", "faiss", "--index-ids", "name"],
+        ["export", "--out", "x", "--to", "npy", "--index-ids", "stable"], ["train", "--device", "tpu", *QUICK],
     ],
 )  # fmt: skip
 def test_a_wrong_usage_exits_with_2(graphrec, arguments, small_store):
@@ -206,10 +207,12 @@ def test_export_writes_files_with_a_manifest(json_of, graphrec, saved_run, loade
     assert manifest["about"]["model_version"] == loaded.version
     items = pd.read_parquet("vectors/items.parquet")
     assert np.stack(items["vector"]).tobytes() == loaded.embeddings("item").vectors.tobytes()
-    for to in ("npy", "faiss"):
+    for to, file in (("npy", "items.npy"), ("faiss", "items.faiss"), ("recbole", "items.itememb")):
         code, out, _ = graphrec("export", "--to", to, "--out", to, "--run", saved_run)
         assert code == 0
-        assert f"items.{to}" in out
+        assert file in out
+    manifest = json_of("export", "--to", "faiss", "--index-ids", "stable", "--out", "faiss", "--run", saved_run)
+    assert manifest["about"]["index_ids"] == "stable"
 
 
 def test_expected_failures_are_one_line_and_exit_1(failure_of, saved_run, user, small_store, without_history):

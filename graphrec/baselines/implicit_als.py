@@ -81,6 +81,18 @@ def require_implicit(arm: str = "This arm") -> None:
     _library(arm)
 
 
+def require_als(model: Any) -> None:
+    """Raises GraphRecError where `model` is not a fitted AlternatingLeastSquares with its factors in NumPy arrays."""
+    als = _library("Adding items to an ALS")
+    if not isinstance(model, als.AlternatingLeastSquares):
+        raise GraphRecError(
+            f"Expected implicit's AlternatingLeastSquares on the CPU, got {type(model).__module__}."
+            f"{type(model).__name__}: a model on the GPU has to_cpu()."
+        )
+    if model.item_factors is None:
+        raise GraphRecError("The AlternatingLeastSquares is not fitted yet: call its fit first.")
+
+
 def _library(arm: str = "This arm") -> Any:
     try:
         from implicit.cpu import als

@@ -59,6 +59,8 @@ class OwnVectors:
 
     ids: np.ndarray
     x_RF: np.ndarray
+    model_version: str | None = None
+    """Of the graphrec model that they were exported from; None: they come from elsewhere."""
 
 
 @dataclass(frozen=True)

@@ -127,11 +127,13 @@ class SplitFile(Section):
 
 
 class VectorsFile(Section):
-    """A user's own vectors in place of a modality: .npy with ids beside it, or parquet with columns id, vector."""
+    """A user's own vectors in place of a modality; every layout is in `own_vectors.read_own_vectors`."""
 
     file: str
+    """A file, or a folder that `graphrec export` or clip-retrieval wrote."""
     ids: str | None = None
-    """For .npy: a table whose item_id (or only) column names each row's item."""
+    """For .npy and FAISS: a table whose item_id, id (or only) column names each row's item. For clip-retrieval: the
+    folder of its metadata, where it does not lie beside."""
     item_prefix: str = ""
     """Put before every id of this file; the same as in its site's items."""
     clip: str | None = None

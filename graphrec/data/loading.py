@@ -19,7 +19,7 @@ from graphrec.data.finding import Sources, find_sources
 from graphrec.data.interactions import Interactions
 from graphrec.data.items import read_catalogue, read_items
 from graphrec.data.locating import locate
-from graphrec.data.own_vectors import read_own_vectors
+from graphrec.data.own_vectors import read_own_vectors, require_one_model
 from graphrec.data.privacy.item_logs import ItemLogs
 from graphrec.data.privacy.protection import Protection
 from graphrec.data.same_as_reading import read_same_as
@@ -89,6 +89,7 @@ def load_dataset(path: Path, root: Path | None = None) -> Dataset:
         },
         description=description,
     )
+    require_one_model(dataset.own_vectors)
     return replace(dataset, set_aside=collector.finish()).for_site(description.target_site)
 
 

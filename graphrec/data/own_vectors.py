@@ -4,130 +4,116 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from graphrec.data.dataset import OwnVectors
 from graphrec.data.set_aside import SetAsideCollector
-from graphrec.data.tables.reading import read_table
-from graphrec.data.tables.table import to_objects, to_strings
+from graphrec.data.tables.table import to_strings
 from graphrec.data.values import is_empty
+from graphrec.data.vector_files.atomic import is_atomic, load_atomic
+from graphrec.data.vector_files.clip_retrieval import METADATA, is_parts, load_parts
+from graphrec.data.vector_files.exported import is_export, load_exported, manifest_beside, with_ids
+from graphrec.data.vector_files.ids import read_ids
+from graphrec.data.vector_files.npy import load_npy
+from graphrec.data.vector_files.parquet import load_parquet
+from graphrec.data.vector_files.rows import VectorRows
 from graphrec.errors import GraphRecError
 
 _CHUNK_ROWS = 65_536
+_FAISS_SUFFIXES = (".faiss", ".index")
 
 
 def read_own_vectors(
     path: Path, ids_path: Path | None, collector: SetAsideCollector, item_prefix: str = "", root: Path | None = None
 ) -> OwnVectors:
-    """Vectors as float32, with an id each: a .npy (R, F) beside a table of R ids, or parquet with columns id, vector.
+    """Vectors as float32, with an id each, from a file or folder in one of these layouts:
+
+    - `.npy`, a matrix (R, F), or a FAISS index (`.faiss`, `.index`), beside a table of R ids;
+    - `.parquet` with columns id (or item_id) and vector;
+    - an atomic file of RecBole, such as `.itememb`;
+    - a folder that `graphrec export` wrote, in any of its formats for files;
+    - a folder of clip-retrieval, `img_emb` or `text_emb`, with `metadata` beside it.
 
     Rows without an id, with NaN or infinite values, of another length, or all zero (which say nothing about their item)
     are set aside. Messages name files relative to `root` (default: by their name alone). Raises GraphRecError where a
-    file is missing or not such a table, ids and rows differ in number, an id stands twice, or no row is left.
+    file is missing, changed since it was exported, or not such a table, ids and rows differ in number or are of two
+    exports, an id stands twice, or no row is left.
     """
     file = _shown(path, root)
-    if path.suffix == ".npy":
-        if ids_path is None:
-            raise GraphRecError(
-                f"{file}: which item is each row of? Name a table of ids beside it (ids: <file> under vectors:)."
-            )
-        vectors_RF = _load_npy(path, file)
-        ids = _read_ids(ids_path, _shown(ids_path, root), collector)
-        if len(ids) != len(vectors_RF):
-            raise GraphRecError(
-                f"{file} has {len(vectors_RF)} rows, but {_shown(ids_path, root)} names {len(ids)} ids."
-            )
-        row_R = np.arange(1, len(ids) + 1)
-    elif path.suffix == ".parquet":
-        ids, vectors_RF, row_R = _load_parquet(path, file, collector)
-    else:
-        raise GraphRecError(f"{file}: expected vectors as .npy (with ids) or .parquet (columns id, vector).")
-    ids = np.array([item_prefix + id_ if id_ else "" for id_ in ids], dtype=object)
+    model_version = _model_version(path, ids_path, root)
+    rows = _load(path, ids_path, collector, root)
+    ids = np.array([item_prefix + id_ if id_ else "" for id_ in rows.ids], dtype=object)
     _require_unique(ids, file)
-    x_RF, is_kept_R = _usable_rows(vectors_RF, ids, row_R, file, collector)
+    x_RF, is_kept_R = _usable_rows(rows.vectors_RF, ids, rows.row_R, file, collector)
     if not is_kept_R.any():
         raise GraphRecError(
             f"{file}: none of its {len(ids)} vectors can be used; main reason: {collector.main_reason(file)}."
         )
-    return OwnVectors(ids=ids[is_kept_R], x_RF=x_RF if is_kept_R.all() else x_RF[is_kept_R])
+    kept = slice(None) if is_kept_R.all() else is_kept_R
+    return OwnVectors(ids=ids[kept], x_RF=x_RF[kept], model_version=model_version)
 
 
-def _shown(path: Path, root: Path | None) -> str:
+def require_one_model(vectors: dict[str, OwnVectors]) -> None:
+    """Raises GraphRecError where some were exported from one model and some from another.
+
+    Each training has a space of its own, and what two of them say of an item does not belong together.
+    """
+    exported = {name: one.model_version for name, one in vectors.items() if one.model_version is not None}
+    if len(set(exported.values())) > 1:
+        told = ", ".join(f"{name} of {version}" for name, version in exported.items())
+        raise GraphRecError(f"vectors: exported from two models ({told}); export all of them from one run.")
+
+
+def _load(path: Path, ids_path: Path | None, collector: SetAsideCollector, root: Path | None) -> VectorRows:
+    file = _shown(path, root)
+    if path.is_dir():
+        return _load_folder(path, ids_path, file, collector)
+    if path.suffix == ".parquet":
+        return load_parquet(path, file, collector)
+    if is_atomic(path):
+        return load_atomic(path, file, collector)
+    if path.suffix != ".npy" and path.suffix not in _FAISS_SUFFIXES:
+        raise GraphRecError(
+            f"{file}: expected vectors as .npy or {' or '.join(_FAISS_SUFFIXES)} (with ids), .parquet (columns id, "
+            "vector), a RecBole file with a float_seq column, or a folder of graphrec export or clip-retrieval."
+        )
+    if ids_path is None:
+        raise GraphRecError(
+            f"{file}: which item is each row of? Name a table of ids beside it (ids: <file> under vectors:)."
+        )
+    ids_file = _shown(ids_path, root)
+    if path.suffix == ".npy":
+        vectors_RF = load_npy(path, file)
+        return with_ids(vectors_RF, file, read_ids(ids_path, ids_file, collector), ids_file)
+    from graphrec.data.vector_files.faiss_index import load_faiss  # most data come without an index
+
+    return load_faiss(path, file, read_ids(ids_path, ids_file, collector), ids_file, collector)
+
+
+def _load_folder(path: Path, ids_path: Path | None, file: str, collector: SetAsideCollector) -> VectorRows:
+    if is_export(path):
+        return load_exported(path, file, collector)
+    if is_parts(path):
+        return load_parts(path, file, ids_path or path.parent / METADATA)
+    raise GraphRecError(
+        f"{file}: expected a folder of graphrec export (with its manifest.json) or of clip-retrieval (img_emb or "
+        "text_emb, with .npy files)."
+    )
+
+
+def _model_version(path: Path, ids_path: Path | None, root: Path | None) -> str | None:
+    """Of the export that the vectors come from, whose files are checked; None where they come from elsewhere."""
+    manifest, ids_manifest = manifest_beside(path), None if ids_path is None else manifest_beside(ids_path)
+    version = None if manifest is None else manifest.about.get("model_version")
+    if manifest is not None and ids_manifest is not None and ids_manifest.about.get("model_version") != version:
+        files = f"{_shown(path, root)} and {_shown(ids_path, root)}"
+        raise GraphRecError(f"{files} were exported from two models: name files of one export.")
+    return version
+
+
+def _shown(path: Path | None, root: Path | None) -> str:
+    if path is None:
+        return ""
     return path.relative_to(root).as_posix() if root is not None and path.is_relative_to(root) else path.name
-
-
-def _load_npy(path: Path, file: str) -> np.ndarray:
-    try:
-        vectors_RF = np.load(path, mmap_mode="r", allow_pickle=False)
-    except FileNotFoundError:
-        raise GraphRecError(f"{file} does not exist under {path.parent}.") from None
-    except (OSError, ValueError, EOFError) as error:
-        raise GraphRecError(
-            f"{file}: not a readable .npy array of numbers: {str(error).splitlines()[0].rstrip('.')}."
-        ) from None
-    if not isinstance(vectors_RF, np.ndarray) or vectors_RF.ndim != 2 or vectors_RF.dtype.kind != "f":
-        shape, dtype = getattr(vectors_RF, "shape", "?"), getattr(vectors_RF, "dtype", "?")
-        raise GraphRecError(f"{file}: expected floats of shape (rows, features), got {dtype} of shape {shape}.")
-    return vectors_RF
-
-
-def _read_ids(path: Path, file: str, collector: SetAsideCollector) -> np.ndarray:
-    num_before = len(collector)
-    table = read_table(path.parent, path.name, collector)
-    names = list(table.columns)
-    column = names[0] if len(names) == 1 else next((name for name in ("item_id", "id") if name in names), None)
-    if column is None:
-        raise GraphRecError(f"{file}: expected a column item_id (or a single column), it has: {', '.join(names)}.")
-    if len(collector) > num_before or len(table) != (table.row_N[-1] if len(table) else 0):
-        # A row that cannot be read would shift every vector after it.
-        raise GraphRecError(
-            f"{file}: has blank or unreadable rows, so its ids cannot be matched to the vectors by row."
-        )
-    return to_objects(pc.utf8_trim_whitespace(table.columns[column]))
-
-
-def _load_parquet(path: Path, file: str, collector: SetAsideCollector) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    try:
-        table = pq.ParquetFile(path).read()
-    except FileNotFoundError:
-        raise GraphRecError(f"{file} does not exist under {path.parent}.") from None
-    except (pa.ArrowInvalid, OSError) as error:
-        raise GraphRecError(f"{file}: not a readable parquet file: {str(error).splitlines()[0].rstrip('.')}.") from None
-    id_column = next((name for name in ("id", "item_id") if name in table.column_names), None)
-    if id_column is None or "vector" not in table.column_names:
-        raise GraphRecError(
-            f"{file}: expected columns id (or item_id) and vector, it has: {', '.join(table.column_names)}."
-        )
-    column = table["vector"]
-    if not (
-        pa.types.is_list(column.type) or pa.types.is_large_list(column.type) or pa.types.is_fixed_size_list(column.type)
-    ):
-        raise GraphRecError(f"{file}: expected lists of numbers in column vector, got {column.type}.")
-    if not (pa.types.is_floating(column.type.value_type) or pa.types.is_integer(column.type.value_type)):
-        raise GraphRecError(f"{file}: expected lists of numbers in column vector, got {column.type}.")
-    if table.num_rows == 0:
-        raise GraphRecError(f"{file} has no rows.")
-    ids = to_objects(pc.utf8_trim_whitespace(to_strings(_plain(table[id_column]))))
-    length_R = pc.fill_null(pc.list_value_length(column), 0).to_numpy().astype(np.int64)
-    num_features = int(np.bincount(length_R).argmax())
-    is_odd_R = length_R != num_features
-    row_R = np.arange(1, len(ids) + 1)
-    for length in np.unique(length_R[is_odd_R]):
-        is_this_R = length_R == length
-        collector.add(
-            file, row_R[is_this_R], "vector", ids[is_this_R], f"expected {num_features} numbers, got {length}"
-        )
-    if num_features == 0:
-        raise GraphRecError(f"{file}: most of its vectors are empty.")
-    flat = pc.list_flatten(column.filter(pa.array(~is_odd_R))).combine_chunks()
-    flat = np.concatenate([np.empty(0), *(c.to_numpy(zero_copy_only=False) for c in getattr(flat, "chunks", [flat]))])
-    return ids[~is_odd_R], flat.reshape(-1, num_features), row_R[~is_odd_R]
-
-
-def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    return pc.cast(column, column.type.value_type) if pa.types.is_dictionary(column.type) else column
 
 
 def _require_unique(ids: np.ndarray, file: str) -> None:

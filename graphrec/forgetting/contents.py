@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import IO, cast
 
 import pyarrow as pa
@@ -21,6 +21,9 @@ _SQLITE = b"SQLite format 3\x00"
 _MOST_PACKED = 4
 """Files in files in files; deeper ones are looked at as they are."""
 _ARROWS_OWN = b"ARROW:schema"
+_TABLES = (".csv", ".tsv")
+_ATOMIC = (".itememb", ".useremb")
+"""RecBole's tables of vectors."""
 
 
 @dataclass(frozen=True)
@@ -41,10 +44,10 @@ def pieces(path: Path, overlap: int) -> Iterator[Piece]:
         if file.read(len(_SQLITE)) == _SQLITE:
             yield from _of_sqlite(path)  # and then its bytes, for what SQLite itself does not show
         file.seek(0)
-        yield from _of(file, "", overlap, 0, path.suffix in (".csv", ".tsv"))
+        yield from _of(file, "", overlap, 0, path.suffix)
 
 
-def _of(file: IO[bytes], where: str, overlap: int, depth: int, is_csv: bool) -> Iterator[Piece]:
+def _of(file: IO[bytes], where: str, overlap: int, depth: int, suffix: str) -> Iterator[Piece]:
     head = file.read(8)
     file.seek(0)
     if depth < _MOST_PACKED:
@@ -55,12 +58,15 @@ def _of(file: IO[bytes], where: str, overlap: int, depth: int, is_csv: bool) -> 
             if head[:2] == b"\x1f\x8b":
                 with gzip.GzipFile(fileobj=file) as inner:
                     unpacked = cast(IO[bytes], inner)
-                    yield from _of(unpacked, _inside(where, "unpacked"), overlap, depth + 1, is_csv)
+                    yield from _of(unpacked, _inside(where, "unpacked"), overlap, depth + 1, suffix)
                 return
             if head[:4] == b"PK\x03\x04":
                 yield from _of_zip(file, where, overlap, depth)
                 return
-            if is_csv:
+            if suffix in _ATOMIC:
+                yield from _of_atomic(file, where)
+                return
+            if suffix in _TABLES:
                 yield from _of_csv(file, where)
         except (OSError, EOFError, zlib.error, zipfile.BadZipFile, pa.ArrowInvalid):
             pass  # it is not what it looks like: then its bytes say what there is
@@ -101,6 +107,17 @@ def _of_csv(file: IO[bytes], where: str) -> Iterator[Piece]:
         yield from _of_columns(zip(batch.schema.names, batch.columns, strict=True), where)
 
 
+def _of_atomic(file: IO[bytes], where: str) -> Iterator[Piece]:
+    """All columns but those of numbers, of which nine digits may look like an id."""
+    parse = pa.csv.ParseOptions(delimiter="\t", quote_char=False)
+    names = pa.csv.open_csv(file, parse_options=parse).schema.names
+    file.seek(0)
+    types = pa.csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()))
+    for batch in pa.csv.open_csv(file, parse_options=parse, convert_options=types):
+        kept = [(name, column) for name, column in zip(names, batch.columns, strict=True) if ":float" not in name]
+        yield from _of_columns(kept, where)
+
+
 def _of_columns(columns: Iterable[tuple[str, pa.Array]], where: str) -> Iterator[Piece]:
     for name, column in columns:
         for values in _leaves(column):
@@ -138,7 +155,7 @@ def _of_zip(file: IO[bytes], where: str, overlap: int, depth: int) -> Iterator[P
         yield Piece(_inside(where, "names of its files"), "", "\n".join(archive.namelist()))
         for name in archive.namelist():
             with archive.open(name) as inner:
-                yield from _of(inner, _inside(where, name), overlap, depth + 1, name.endswith((".csv", ".tsv")))
+                yield from _of(inner, _inside(where, name), overlap, depth + 1, PurePosixPath(name).suffix)
 
 
 def _plain(file: IO[bytes], where: str, overlap: int) -> Iterator[Piece]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import Any, NamedTuple, cast, get_args
 
 from graphrec.artifact import MANIFEST, Manifest, checkpoint_path, clean_up, read_manifest
 from graphrec.data.privacy.lookup import ids_known
@@ -11,7 +11,7 @@ from graphrec.data.privacy.settings import KeySource
 from graphrec.data.without_users import named_rows
 from graphrec.device import Device
 from graphrec.errors import GraphRecError
-from graphrec.export.embeddings import Format, export_embeddings
+from graphrec.export.embeddings import Format, IndexIds, export_embeddings
 from graphrec.forgetting.traces import Trace, find_traces
 from graphrec.forgetting.waiting_exports import EXPORT, bring_back, exports_in, version_of, waiting
 from graphrec.living.journal import JOURNAL_FILES
@@ -38,6 +38,13 @@ class Forgotten:
     def to_json(self) -> dict[str, Any]:
         """The same as plain values."""
         return {**asdict(self), "exports": [str(path) for path in self.exports]}
+
+
+class _Way(NamedTuple):
+    """How an export is written again."""
+
+    to: Format
+    index_ids: IndexIds
 
 
 def forget_in_folder(
@@ -67,7 +74,7 @@ def forget_in_folder(
     model = Recommender.load(run, device)
     bring_back(run, model.version)
     inside = exports_in(run)
-    formats = {Path(path).resolve(): _format_of(Path(path)) for path in (*exports, *inside)}
+    formats = {Path(path).resolve(): _way_of(Path(path)) for path in (*exports, *inside)}
     before, old_version, changes = model.train_, model.version, model.changes_
     pairs_before = _num_held_out(model)
     if _left_before(model, user_ids, key):
@@ -112,7 +119,7 @@ def _left_before(model: Recommender, user_ids: Sequence[str], key: KeySource | N
 def _look_again(
     run: Path,
     user_ids: Sequence[str],
-    formats: Mapping[Path, Format],
+    formats: Mapping[Path, _Way],
     inside: Sequence[Path],
     model: Recommender,
     progress: Progress,
@@ -177,13 +184,15 @@ def _num_held_out(model: Recommender) -> int:
     return sum(len(truth.user_index_P) for truth in model.held_out_.values())
 
 
-def _format_of(export: Path) -> Format:
+def _way_of(export: Path) -> _Way:
+    """How an export was written."""
     if not export.is_dir():
         raise GraphRecError(f"There is no export at {export}: name the folder that `graphrec export --out` wrote.")
-    to = read_manifest(export, verify=False, kind=EXPORT).about.get("format")
-    if to not in get_args(Format):
+    about: dict[str, Any] = read_manifest(export, verify=False, kind=EXPORT).about
+    to, index_ids = about.get("format"), about.get("index_ids", "row")
+    if to not in get_args(Format) or index_ids not in get_args(IndexIds):
         raise GraphRecError(f"{export} has the format {to!r}, which this graphrec does not write: delete the export.")
-    return cast(Format, to)
+    return _Way(cast(Format, to), cast(IndexIds, index_ids))
 
 
 def _check_version(export: Path, versions: set[str]) -> None:
@@ -193,10 +202,10 @@ def _check_version(export: Path, versions: set[str]) -> None:
         )
 
 
-def _export(model: Recommender, to: Format, out: Path) -> None:
+def _export(model: Recommender, way: _Way, out: Path) -> None:
     export_embeddings(
-        model.embeddings("item"), model.embeddings("user"), to, out, model.version, model.config.index,
-        model.forgotten_,
+        model.embeddings("item"), model.embeddings("user"), way.to, out, model.version, model.config.index,
+        model.forgotten_, way.index_ids,
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from graphrec.forgetting.contents import Piece, pieces
 from graphrec.progress import Progress, silent
 
 _USER_COLUMNS = ("user_id", "user", "user_ids")
-_COLUMNS_OF = {"set_aside.csv": "value", "users.parquet": "id", "user_ids.csv": "id"}
+_COLUMNS_OF = {"set_aside.csv": "value", "users.parquet": "id", "user_ids.csv": "id", "users.useremb": "uid:token"}
 """Further places of user ids, in the files of runs and exports."""
 
 

@@ -74,6 +74,13 @@ class LiveState:
         found = self.items.eligible(filters, self.degree)
         return np.setdiff1d(np.arange(len(self.items)), self.items.removed) if found is None else found
 
+    def content(self, items: np.ndarray) -> np.ndarray:
+        """c of these items, (N, W): from their own features and nothing else."""
+        content_NW = self.unseen[items]
+        trained = np.flatnonzero((items < len(self.model.content_ID)) & ~np.isin(items, self.unseen.rows))
+        content_NW[trained] = self.model.content_ID[items[trained]]
+        return content_NW
+
     @cached_property
     def popularity(self) -> np.ndarray:
         """The popularity term of every item, as it is served, float32 (I,)."""

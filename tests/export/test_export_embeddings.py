@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from graphrec.artifact import read_manifest, write_artifact
+from graphrec.data.stable_ids import stable_ids
 from graphrec.errors import GraphRecError
 from graphrec.export.embeddings import export_embeddings
 from graphrec.retrieval.embeddings import Embeddings
@@ -66,8 +67,8 @@ def test_parquet_keeps_every_column_in_order_and_in_type(items, users, tmp_path)
     for name, embeddings in (("items", items), ("users", users)):
         table = pq.read_table(tmp_path / "out" / f"{name}.parquet")
         types = [str(field.type) for field in table.schema]
-        assert types == ["string", "fixed_size_list<element: float>[7]", "int64", "string"]
-        assert table.column_names == ["id", "vector", "degree", "source"]
+        assert types[:4] == ["string", "fixed_size_list<element: float>[7]", "int64", "string"]
+        assert table.column_names == ["id", "vector", "degree", "source", "stable_id"][: 5 if name == "items" else 4]
         assert table["id"].to_pylist() == list(embeddings.ids)
         assert table["degree"].to_pylist() == list(embeddings.degree)
         assert table["source"].to_pylist() == list(embeddings.source)
@@ -92,8 +93,9 @@ def ids_in(path):
 def test_ids_stand_in_the_order_of_the_vectors(items, users, tmp_path, to):
     export_embeddings(items, users, to, tmp_path / "out", "m1")
     header, *rows = ids_in(tmp_path / "out" / "item_ids.csv")
-    assert header == ["id", "degree", "source"]
-    assert rows == [list(row) for row in zip(items.ids, map(str, items.degree), items.source, strict=True)]
+    assert header == ["id", "degree", "source", "stable_id"]
+    numbers = map(str, stable_ids(items.ids))
+    assert rows == [list(row) for row in zip(items.ids, map(str, items.degree), items.source, numbers, strict=True)]
     assert [row[0] for row in ids_in(tmp_path / "out" / "user_ids.csv")[1:]] == list(users.ids)
     np.testing.assert_array_equal(np.load(tmp_path / "out" / "users.npy"), users.vectors)
 
@@ -113,6 +115,35 @@ def test_faiss_alone_finds_the_rows_of_the_ids(items, users, tmp_path, factory):
     scores, rows = index.search(query, 1)
     expected = np.einsum("ud,ud->u", query, items.vectors[rows[:, 0]])
     np.testing.assert_allclose(scores[:, 0], expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("factory", [None, "HNSW32,Flat", "IVF4,Flat"])
+def test_an_index_of_stable_ids_answers_with_them(items, users, tmp_path, factory):
+    out = tmp_path / "out"
+    export_embeddings(items, users, "faiss", out, "m1", IndexConfig(factory=factory), index_ids="stable")
+    index, by_row = (
+        faiss.read_index(str(out / "items.faiss")),
+        ItemIndex.build(items.vectors, IndexConfig(factory=factory), False),
+    )
+    numbers = stable_ids(items.ids)
+    assert set(index.search(users.vectors, 5)[1].ravel()) <= set(numbers)
+    np.testing.assert_array_equal(
+        index.search(users.vectors, 5)[1], numbers[by_row.faiss_index.search(users.vectors, 5)[1]]
+    )
+    if factory is None:  # it can be asked for one item, and lose one
+        np.testing.assert_array_equal(index.reconstruct(int(numbers[33])), items.vectors[33])
+        assert index.remove_ids(numbers[:1]) == 1
+        assert numbers[0] not in index.search(users.vectors, 299)[1]
+    assert read_manifest(out, kind="export").about["index_ids"] == "stable"
+
+
+def test_parquet_and_csv_name_the_same_stable_ids(items, users, tmp_path):
+    for to in ("parquet", "npy"):
+        export_embeddings(items, users, to, tmp_path / to, "m1")
+    in_parquet = pd.read_parquet(tmp_path / "parquet" / "items.parquet")["stable_id"]
+    in_csv = pd.read_csv(tmp_path / "npy" / "item_ids.csv")["stable_id"]
+    assert in_parquet.dtype == in_csv.dtype == np.int64
+    assert in_parquet.tolist() == in_csv.tolist() == stable_ids(items.ids).tolist()
 
 
 @pytest.mark.parametrize("to", FORMATS)
@@ -141,7 +172,9 @@ def test_an_export_replaces_an_earlier_export_and_nothing_else(items, users, tmp
 
 
 def test_an_unknown_format_is_refused_by_name(items, users, tmp_path):
-    with pytest.raises(GraphRecError, match='no export format "xml": choose one of parquet, npy, faiss'):
+    with pytest.raises(GraphRecError, match='no index ids "name": choose one of row, stable'):
+        export_embeddings(items, users, "faiss", tmp_path / "out", "m1", index_ids="name")
+    with pytest.raises(GraphRecError, match='no export format "xml": choose one of parquet, npy, faiss, recbole'):
         export_embeddings(items, users, "xml", tmp_path / "out", "m1")
 
 

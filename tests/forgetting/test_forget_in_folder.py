@@ -5,6 +5,7 @@ import json
 import shutil
 from dataclasses import replace
 
+import faiss
 import numpy as np
 import pandas as pd
 import pytest
@@ -85,7 +86,7 @@ def test_rows_set_aside_that_name_them_leave(run_copy, busy):
     assert pd.read_csv(run_copy / "set_aside.csv")["value"].tolist() == ["x"]
 
 
-@pytest.mark.parametrize("to", ["parquet", "npy", "faiss"])
+@pytest.mark.parametrize("to", ["parquet", "npy", "faiss", "recbole"])
 def test_exports_are_made_anew_wherever_they_are(run_copy, busy, tmp_path, to):
     for out in (run_copy / "for the shop", tmp_path / "out"):
         export_run(Recommender.load(run_copy, "cpu"), to, out)
@@ -103,6 +104,13 @@ def test_exports_are_made_anew_wherever_they_are(run_copy, busy, tmp_path, to):
         assert ids["id"].tolist() == model.train_.user_ids.tolist()
     if to == "npy":
         np.testing.assert_array_equal(np.load(tmp_path / "out" / "users.npy"), model.embeddings("user").vectors)
+
+
+def test_an_index_made_anew_has_ids_of_the_same_kind(run_copy, busy):
+    export_run(Recommender.load(run_copy, "cpu"), "faiss", run_copy / "out", index_ids="stable")
+    forget_in_folder(run_copy, [busy], device="cpu")
+    assert read_manifest(run_copy / "out", kind="export").about["index_ids"] == "stable"
+    assert isinstance(faiss.read_index(str(run_copy / "out" / "items.faiss")), faiss.IndexIDMap2)
 
 
 def test_an_export_of_another_model_is_refused_before_anything_changes(run_copy, busy, tmp_path):

@@ -158,6 +158,19 @@ def test_an_id_that_is_a_number_or_an_item_is_looked_for_where_user_ids_stand(tm
     assert trace.file == "notes.txt"
 
 
+def test_a_number_of_a_vector_is_no_id_in_recboles_files(tmp_path):
+    """The id of eight digits is in one of the numbers; the line that names a person is found."""
+    path = tmp_path / "users.useremb"
+    path.write_text("uid:token\tuser_emb:float_seq\n11111111\t0.12345678 1\n22222222\t2 3\n")
+    assert find_traces(tmp_path, ["12345678"]) == []
+    (found,) = find_traces(tmp_path, ["22222222"])
+    assert (found.file, found.where) == ("users.useremb", "column uid:token")
+    (found,) = find_traces(tmp_path, ["7", "11111111"], own_files=["users.useremb"])
+    path.write_text("uid:token\tuser_emb:float_seq\n7\t0.7 1\n")
+    (found,) = find_traces(tmp_path, ["7"], own_files=["users.useremb"])
+    assert found.where == "column uid:token"
+
+
 def test_mentions_in_bytes_need_six_of_them():
     assert not Mentions.of(["ab12"]).within_bytes(b"\0ab12\0")
     assert Mentions.of(["ab12xy"]).within_bytes(b"\0ab12xy\0")
