@@ -19,9 +19,9 @@ PATCHES = st.lists(st.tuples(st.integers(0, 2**32 - 1), st.integers(0, 5), st.in
 @pytest.fixture(scope="module", params=["tidy", "lazy"], autouse=True)
 def tidiness(request):
     """Small arrays tidied up as large ones are, and not at all."""
-    before, patching._SMALL = patching._SMALL, {"tidy": 0, "lazy": 64}[request.param]
+    before, patching._FEW = patching._FEW, {"tidy": 0, "lazy": 64}[request.param]
     yield
-    patching._SMALL = before
+    patching._FEW = before
 
 
 def patched_like(array, patches):
@@ -121,4 +121,4 @@ def test_a_row_that_grows_one_by_one_is_kept_once():
     for column in range(2_000):
         matrix = matrix.with_pairs(np.array([1]), np.array([column]), np.ones(1), 2, column + 1)
     assert len(matrix.row(1)[0]) == 2_000
-    assert len(matrix.lists) == 1
+    assert len(matrix.changed.rows) == 1
