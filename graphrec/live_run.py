@@ -186,7 +186,7 @@ class LiveRun:
 def _opened(folder: Path, device: Device, cache: Path | None) -> tuple[Recommender, Journal, tuple[int, ...]]:
     identity = _identity(folder)
     model = Recommender.load(folder, device, cache)
-    _ = model.live  # now, not while somebody waits for an answer
+    model.live.encoder.prepare()  # now, not while somebody waits for an answer
     if not os.access(folder, os.W_OK):
         raise GraphRecError(f"{folder} is not yours to write to: ask its owner, or copy the run.")
     return model, Journal(folder / JOURNAL), identity

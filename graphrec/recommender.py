@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
+from graphrec.answer_table import answer_table
 from graphrec.config import GraphRecConfig
 from graphrec.data.dataset import Dataset, OwnVectors, SetAside, Truth
 from graphrec.data.filters import NO_FILTERS, Filters
@@ -125,11 +126,15 @@ class Recommender:
         """
         state = self.live.state
         k = _checked_k(k, len(state.items))
+        _check_list(user_ids, "user ids")
+        user_ids = list(user_ids)
         users = _known_users(state, user_ids)
-        seen = state.seen.take(users) if exclude_seen else None
+        histories = state.seen.columns(users)
+        _check_histories(user_ids, histories)
         allowed = self._eligible(state, only_new, filters)
-        found = state.index.search(state.queries(users), k, exclude=seen, allowed=allowed)
-        return _table(state, found.items_BK, found.scores_BK, {"user_id": np.asarray(user_ids, dtype=object)})
+        query_BW = state.queries_of(state.q[users], histories)
+        found = state.index.search(query_BW, k, exclude=histories if exclude_seen else None, allowed=allowed)
+        return answer_table(state, found.items_BK, found.scores_BK, {"user_id": np.array(user_ids, dtype=object)})
 
     def recommend_from_items(
         self,
@@ -163,15 +168,15 @@ class Recommender:
         states_LND = np.stack([states_ID[items] for states_ID in state.states])
         if texts or images:
             paths = [Path(one) for one in images]
-            is_warm_I, device = model.degree_I > 0, resolve_device(self.device)
-            x_NF = features_of_products(self.features_, is_warm_I, self.clip_, texts, paths, device)
+            encoder = None if self.clip_ is None else self._query_encoder
+            x_NF = features_of_products(self.features_, model.degree_I > 0, encoder, texts, paths)
             states_LND = np.concatenate([states_LND, model.encoder.states_of_new(x_NF)], axis=1)
             more_raw_1R = model.placement.place(x_NF).raw_IR.sum(axis=0, keepdims=True)
         vector_1D = model.encoder.encode_users(states_LND, [np.arange(states_LND.shape[1])])
-        query_1D = state.queries_of(vector_1D, _basket(items, len(state.items)), more_raw_BR=more_raw_1R)
+        query_1D = state.queries_of(vector_1D, [items], more_raw_BR=more_raw_1R)
         allowed = self._eligible(state, only_new, filters)
         found = state.index.search(query_1D, k, exclude=[items], allowed=allowed)
-        return _table(state, found.items_BK, found.scores_BK, {})
+        return answer_table(state, found.items_BK, found.scores_BK)
 
     def recommend_popular(self, k: int = 20, only_new: bool = False, filters: Filters = NO_FILTERS) -> pd.DataFrame:
         """The k most popular items, for somebody of whom nothing is known: columns as `recommend`, no user_id.
@@ -182,7 +187,7 @@ class Recommender:
         items = state.eligible(self._on_target_site(replace(filters, only_new=only_new or filters.only_new)))
         popularity_N = state.popularity[items]
         order = np.argsort(-popularity_N, kind="stable")[: _checked_k(k, len(items))]
-        return _table(state, items[order][None], popularity_N[order][None], {})
+        return answer_table(state, items[order][None], popularity_N[order][None])
 
     def search(
         self,
@@ -215,7 +220,7 @@ class Recommender:
         found = self._searcher(state).search(
             SearchQuery.of(text, image, items, but, without), k, weights, rerank, self._on_target_site(filters)
         )
-        table = _table(state, found.items_K[None], found.scores_K[None], {})
+        table = answer_table(state, found.items_K[None], found.scores_K[None])
         table["site"] = state.items.site[found.items_K]
         table["matched"] = found.route_K
         return table.assign(**{f"from_{kind}": share_K for kind, share_K in found.share_K.items()})
@@ -448,8 +453,9 @@ class Recommender:
         return QueryEncoder(self.clip_.clip, self.clip_.dims, resolve_device(self.device), made_by=self.clip_.made_by)
 
     def _eligible(self, state: LiveState, only_new: bool, filters: Filters) -> np.ndarray | None:
-        filters = self._on_target_site(replace(filters, only_new=only_new or filters.only_new))
-        return state.items.eligible(filters, state.degree)
+        if only_new and not filters.only_new:
+            filters = replace(filters, only_new=True)
+        return state.items.eligible(self._on_target_site(filters), state.degree)
 
     def _on_target_site(self, filters: Filters) -> Filters:
         """With the target site as the condition, which is the only one that the run places items for."""
@@ -464,37 +470,22 @@ class Recommender:
         return replace(filters, site=(target,))
 
 
-def _known_users(state: LiveState, user_ids: Sequence[str]) -> np.ndarray:
-    _check_list(user_ids, "user ids")
-    users = state.users.indices(list(user_ids))
-    for user_id, user in zip(user_ids, users, strict=True):
-        if user < 0:
-            raise GraphRecError(
-                f"Unknown user {user_id!r}: not in the training data. For a visitor, give items they like instead."
-            )
-        if not len(state.seen.row(int(user))[0]):
-            raise GraphRecError(
-                f"User {user_id!r} has no interaction in the training data. Give items they like instead."
-            )
+def _known_users(state: LiveState, user_ids: list[str]) -> np.ndarray:
+    users = state.users.indices(user_ids)
+    if (users < 0).any():
+        raise GraphRecError(
+            f"Unknown user {user_ids[int(np.argmin(users))]!r}: not in the training data. For a visitor, give items "
+            "they like instead."
+        )
     return users
 
 
-def _table(
-    state: LiveState, items_BK: np.ndarray, scores_BK: np.ndarray, columns: dict[str, np.ndarray]
-) -> pd.DataFrame:
-    row, place = np.nonzero(items_BK >= 0)
-    item = items_BK[row, place]
-    return pd.DataFrame(
-        {
-            **{name: values[row] for name, values in columns.items()},
-            "rank": place + 1,
-            "item_id": state.items.item_ids[item],
-            "score": scores_BK[row, place],
-            "title": state.items.title[item],
-            "degree": state.degree[item],
-            "source": state.source(item),
-        }
-    )
+def _check_histories(user_ids: Sequence[str], histories: Sequence[np.ndarray]) -> None:
+    for user_id, history in zip(user_ids, histories, strict=True):
+        if not len(history):
+            raise GraphRecError(
+                f"User {user_id!r} has no interaction in the training data. Give items they like instead."
+            )
 
 
 def _check_list(given: Sequence[str | Path], of: str) -> None:
@@ -504,11 +495,6 @@ def _check_list(given: Sequence[str | Path], of: str) -> None:
 
 def _path(given: str | Path | None) -> Path | None:
     return None if given is None else Path(given)
-
-
-def _basket(items: np.ndarray, num_items: int) -> sp.csr_matrix:
-    """One row that holds each of the items once."""
-    return sp.csr_matrix((np.ones(len(items), dtype=np.float32), items, [0, len(items)]), (1, num_items))
 
 
 def _checked_k(k: int, num_items: int) -> int:

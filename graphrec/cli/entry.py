@@ -15,6 +15,7 @@ from graphrec.cli.export import export
 from graphrec.cli.forget_user import forget_user
 from graphrec.cli.recall import recall
 from graphrec.cli.search import search
+from graphrec.cli.serve import serve
 from graphrec.cli.sites import sites_app
 from graphrec.cli.train import train
 from graphrec.cli.tune import tune
@@ -35,6 +36,7 @@ app.command("update-items")(update_items)
 app.command("remove-items")(remove_items)
 app.command("add-events")(add_events)
 app.command()(export)
+app.command()(serve)
 app.command("forget-user")(forget_user)
 app.add_typer(clip_app, name="clip")
 app.add_typer(sites_app, name="sites")

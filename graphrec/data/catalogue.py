@@ -3,6 +3,7 @@
 from collections.abc import Sequence, Sized
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -93,11 +94,15 @@ def stacked(parts: Sequence[Catalogue], rows: np.ndarray) -> Catalogue:
     first, roots = parts[0], [part.image_root for part in parts if part.image_root is not None]
 
     def taken(columns: list[np.ndarray]) -> np.ndarray:
-        return np.concatenate(columns)[rows]
+        whole = columns[0] if len(columns) == 1 else np.concatenate(columns)  # a few rows of one must not cost them all
+        return whole[rows]
 
     kinds = first.attributes
     values = {
-        name: [one for part in parts for one in part.attributes.multi_valued[name]] for name in kinds.multi_valued
+        name: list(chain.from_iterable(part.attributes.multi_valued[name] for part in parts))
+        if len(parts) > 1
+        else first.attributes.multi_valued[name]
+        for name in kinds.multi_valued
     }
     return Catalogue(
         item_ids=taken([part.item_ids for part in parts]),

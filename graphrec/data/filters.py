@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from graphrec.data.catalogue import Attributes, Catalogue
+from graphrec.data.patched import Patched
 from graphrec.errors import GraphRecError
 
 _SHOWN = 8
@@ -111,12 +112,14 @@ def item_indices(catalogue: Catalogue, ids: Sequence[str], asked: str) -> np.nda
 
 
 def unknown_item(
-    item_id: str, known: "np.ndarray | Collection[str]", asked: str, is_removed: bool = False
+    item_id: str, known: "np.ndarray | Patched | Collection[str]", asked: str, is_removed: bool = False
 ) -> GraphRecError:
     """The error about an id that no item has; `asked` says where it stood."""
     if is_removed:
         return GraphRecError(f"{asked}: item {item_id!r} was removed; add it again, or leave it out.")
-    hint = close_names(item_id, known) if len(known) <= _COMPARED else "expected ids from the catalogue."
+    hint = "expected ids from the catalogue."
+    if len(known) <= _COMPARED:
+        hint = close_names(item_id, np.asarray(known).tolist() if isinstance(known, Patched) else known)
     return GraphRecError(f"{asked}: unknown item {item_id!r}; {hint}")
 
 

@@ -1,6 +1,5 @@
 """Who touched what, with what was touched since: rows of a sparse matrix that are replaced or added."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -19,16 +18,14 @@ class PatchedMatrix:
 
     base: sp.csr_matrix
     changed: Patched
-    """Row → its place in the lists, -1 where it is the base's, or has been empty since it was added."""
-    lists: Patched
-    """(columns, weights) of changed rows, columns rising."""
+    """Row → (columns, weights), columns rising; None where it is the base's, or has been empty since it was added."""
     num_columns: int
 
     @classmethod
     def of(cls, base: sp.csr_matrix) -> Self:
         """With nothing changed; the base's column indices are sorted in each row, and no pair stands twice."""
-        unchanged = np.broadcast_to(np.int64(-1), base.shape[0])
-        return cls(base, Patched(unchanged), Patched(np.empty((0,), dtype=object)), base.shape[1])
+        unchanged = np.broadcast_to(np.array(None, dtype=object), base.shape[0])
+        return cls(base, Patched(unchanged), base.shape[1])
 
     @property
     def num_rows(self) -> int:
@@ -37,21 +34,33 @@ class PatchedMatrix:
 
     def row(self, row: int) -> tuple[np.ndarray, np.ndarray]:
         """Columns, int64 rising, and weights, float32, of one row."""
-        place = int(self.changed[row])
-        if place >= 0:
-            pair: tuple[np.ndarray, np.ndarray] = self.lists[np.array([place])][0]
+        pair: tuple[np.ndarray, np.ndarray] | None = self.changed[np.array([row])][0]
+        if pair is not None:
             return pair
         if row >= self.base.shape[0]:
             return _NOTHING
         part = slice(self.base.indptr[row], self.base.indptr[row + 1])
         return self.base.indices[part].astype(np.int64), self.base.data[part]
 
+    def columns(self, rows: np.ndarray) -> list[np.ndarray]:
+        """The columns of each of these rows, int64 rising."""
+        pairs, num_rows = self.changed[rows], self.base.shape[0]
+        indptr, indices = self.base.indptr, self.base.indices
+        return [
+            pair[0]
+            if pair is not None
+            else indices[indptr[row] : indptr[row + 1]].astype(np.int64)
+            if row < num_rows
+            else _NOTHING[0]
+            for pair, row in zip(pairs, rows.tolist(), strict=True)
+        ]
+
     def take(self, rows: np.ndarray) -> sp.csr_matrix:
         """The rows, in their order, (rows × C)."""
-        place_B = self.changed[rows]
-        is_changed_B = place_B >= 0
+        pair_B = self.changed[rows]
+        is_changed_B = np.array([pair is not None for pair in pair_B], dtype=bool)
         is_base_B = ~is_changed_B & (rows < self.base.shape[0])
-        base, pairs = self.base[rows[is_base_B]], self.lists[place_B[is_changed_B]]
+        base, pairs = self.base[rows[is_base_B]], pair_B[is_changed_B]
         size_B = np.zeros(len(rows), dtype=np.int64)
         size_B[is_base_B] = np.diff(base.indptr)
         size_B[is_changed_B] = [len(columns) for columns, _ in pairs]
@@ -68,20 +77,18 @@ class PatchedMatrix:
         self, row_E: np.ndarray, column_E: np.ndarray, weight_E: np.ndarray, num_rows: int, num_columns: int
     ) -> Self:
         """With these weights added to the pairs; the matrix has grown to so many rows and columns."""
-        lists = self.lists
-        changed = self.changed.with_rows(np.arange(self.num_rows, num_rows), np.full(num_rows - self.num_rows, -1))
+        added = np.arange(self.num_rows, num_rows)
+        changed = self.changed.with_rows(added, np.full(len(added), None, dtype=object))
         if not len(row_E):
-            return type(self)(self.base, changed, lists, num_columns)
+            return type(self)(self.base, changed, num_columns)
         order = np.lexsort((column_E, row_E))
         rows, start = np.unique(row_E[order], return_index=True)
-        pairs: Sequence[tuple[np.ndarray, np.ndarray]] = [
+        pair_N = np.empty(len(rows), dtype=object)
+        pair_N[:] = [
             _added(self.row(int(row)) if row < self.num_rows else _NOTHING, column_E[part], weight_E[part])
             for row, part in zip(rows, np.split(order, start[1:]), strict=True)
         ]
-        places = len(lists) + np.arange(len(rows))
-        held = np.empty(len(rows), dtype=object)
-        held[:] = pairs
-        return type(self)(self.base, changed.with_rows(rows, places), lists.with_rows(places, held), num_columns)
+        return type(self)(self.base, changed.with_rows(rows, pair_N), num_columns)
 
 
 _NOTHING = (np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32))
@@ -90,6 +97,14 @@ _NOTHING = (np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32))
 def _added(
     pair: tuple[np.ndarray, np.ndarray], column_E: np.ndarray, weight_E: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    columns, place = np.unique(np.concatenate([pair[0], column_E]), return_inverse=True)
-    weights = np.bincount(place, np.concatenate([pair[1], weight_E]).astype(np.float64), len(columns))
-    return columns, weights.astype(np.float32)
+    """`column_E` rise, and may repeat. What is there already is copied, and not sorted again."""
+    columns, weights = pair
+    new, start = np.unique(column_E, return_index=True)
+    more = np.add.reduceat(weight_E.astype(np.float64), start)
+    at = np.searchsorted(columns, new)
+    is_known = at < len(columns)
+    is_known[is_known] = columns[at[is_known]] == new[is_known]
+    weights = weights.copy()
+    weights[at[is_known]] += more[is_known]
+    at, new, more = at[~is_known], new[~is_known], more[~is_known]
+    return np.insert(columns, at, new), np.insert(weights, at, more.astype(np.float32))

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from graphrec.data.rising import is_among
 from graphrec.living.live_state import LiveState
 
 _DUE_EVENTS = 0.2
@@ -42,9 +43,10 @@ class Drift:
     def of(cls, state: LiveState, events: int) -> "Drift":
         """Of a state that took in so many events."""
         num_trained, removed = len(state.items.base), state.items.removed
-        arrived = np.unique(np.concatenate([removed[:0], *(items for items, _ in state.items.arrived)]))
-        arrived = np.setdiff1d(arrived, removed)
-        added, changed = int((arrived >= num_trained).sum()), int((arrived < num_trained).sum())
+        num_old, num_removed = (int(np.searchsorted(rows, num_trained)) for rows in (state.items.arrived, removed))
+        gone = removed[is_among(removed, state.items.arrived)]
+        changed = num_old - int(np.searchsorted(gone, num_trained))
+        added = len(state.items.arrived) - len(gone) - changed
         moved = len(state.index.vectors_ID.rows)
         trained_on = len(state.view.everywhere)
         reasons = []
@@ -57,7 +59,7 @@ class Drift:
         return cls(
             items_added=added,
             items_changed=changed,
-            items_removed=int((removed < num_trained).sum()),
+            items_removed=num_removed,
             events=events,
             users_added=len(state.users) - len(state.users.base),
             vectors_moved=moved,

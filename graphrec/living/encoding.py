@@ -81,6 +81,10 @@ class ArrivalEncoder:
                 )
         self._is_checked = True
 
+    def prepare(self) -> None:
+        """Fit now what is fitted on the training's features, which takes as long as they are many; it is kept."""
+        _ = self._standardiser, self._gate
+
     @cached_property
     def _contents(self) -> ContentEncoder:
         return ContentEncoder(self._features.encoders.clip, self._device, self._cache)

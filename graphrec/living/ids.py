@@ -8,6 +8,9 @@ import pandas as pd
 
 from graphrec.data.patched import Patched
 
+_FEW = 16
+"""Up to so many ids are looked up one by one: an index of ids would cost more."""
+
 
 @dataclass(frozen=True)
 class Ids:
@@ -38,6 +41,8 @@ class Ids:
 
     def indices(self, ids: "np.ndarray | list[str]") -> np.ndarray:
         """Of these ids, in their order; -1 where unknown."""
+        if len(ids) <= _FEW:
+            return np.array([self._index(one) for one in ids], dtype=np.int64)
         return self.get_indexer(pd.Index(ids, dtype=object))
 
     def with_new(self, ids: "np.ndarray | list[str]") -> Self:
@@ -50,6 +55,17 @@ class Ids:
         later = self._later if len(self._later) == len(self) - len(self.base) else self._known()
         later.update(zip(new.tolist(), rows.tolist(), strict=True))
         return type(self)(self.base, self.names.with_rows(rows, new), later)
+
+    def _index(self, one: str) -> int:
+        try:
+            found = self.base.get_loc(one)
+            assert isinstance(found, int), "ids are unique"
+            return found
+        except KeyError:
+            place = self._later.get(one, -1)
+            return place if place < len(self) else -1
+        except TypeError:  # nothing that could be an id
+            return -1
 
     def _known(self) -> dict[str, int]:
         """A copy without what others added to the same base."""

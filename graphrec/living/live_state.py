@@ -13,7 +13,6 @@ from functools import cached_property
 from typing import Self
 
 import numpy as np
-import scipy.sparse as sp
 
 from graphrec.data.filters import Filters
 from graphrec.data.patched import Patched
@@ -25,6 +24,7 @@ from graphrec.living.live_items import LiveItems
 from graphrec.models.fallback import sources
 from graphrec.models.graph_model import GraphModel
 from graphrec.models.parts import mixed_queries
+from graphrec.models.raw_block import sum_of_lists
 from graphrec.retrieval.live_index import LiveIndex
 
 
@@ -97,20 +97,22 @@ class LiveState:
 
     def queries(self, users: np.ndarray, popularity: bool = True) -> np.ndarray:
         """What is searched with for these users, (B, W) float32."""
-        return self.queries_of(self.q[users], self.seen.take(users), popularity)
+        return self.queries_of(self.q[users], self.seen.columns(users), popularity)
 
     def queries_of(
         self,
         q_BD: np.ndarray,
-        items_BI: sp.csr_matrix,
+        items: Sequence[np.ndarray],
         popularity: bool = True,
         more_raw_BR: np.ndarray | None = None,
     ) -> np.ndarray:
-        """The same for users of these encodings and items; `more_raw_BR`: see `parts.mixed_queries`."""
-        model = self.model
-        return mixed_queries(
-            q_BD, items_BI, self.raw, model.scale, model.raw_scale, model.choices.mixture, popularity, more_raw_BR
-        )
+        """The same for users of these encodings and items, a list each.
+
+        `more_raw_BR` are sums of the raw vectors of further items, which are not in the catalogue.
+        """
+        model, sum_BR = self.model, sum_of_lists(items, self.raw)
+        sum_BR = sum_BR if more_raw_BR is None else sum_BR + more_raw_BR
+        return mixed_queries(q_BD, sum_BR, model.scale, model.raw_scale, model.choices.mixture, popularity)
 
     def without_items(self, items: np.ndarray) -> Self:
         """With these removed: nothing returns them; what people did with them still tells of these people."""

@@ -18,6 +18,8 @@ class Source(StrEnum):
 
 
 GRAPH_SHARE = 0.9
+_SOURCES = np.array([source.value for source in Source], dtype=object)
+_BLEND = list(Source).index(Source.BLEND)
 
 
 def gate(degree_I: np.ndarray, half_degree: float) -> np.ndarray:
@@ -42,7 +44,5 @@ def serve(graph_ID: np.ndarray, content_ID: np.ndarray, degree_I: np.ndarray, ha
 
 def sources(degree_I: np.ndarray, half_degree: float, degree_elsewhere_I: np.ndarray) -> np.ndarray:
     """The `Source` of each item as a string, (I,) object; degrees on the site and elsewhere."""
-    g_I = gate(degree_I, half_degree)
-    touched_I = np.where(g_I >= GRAPH_SHARE, Source.GRAPH.value, Source.BLEND.value)
-    untouched_I = np.where(degree_elsewhere_I > 0, Source.CROSS_SITE.value, Source.CONTENT.value)
-    return np.where(degree_I == 0, untouched_I, touched_I).astype(object)
+    touched_I = _BLEND + (gate(degree_I, half_degree) >= GRAPH_SHARE)
+    return _SOURCES[np.where(degree_I == 0, degree_elsewhere_I > 0, touched_I)]

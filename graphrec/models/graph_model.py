@@ -27,6 +27,7 @@ from graphrec.models.masked_search import MaskedSearch
 from graphrec.models.other_sites import with_other_sites
 from graphrec.models.parts import Parts, Placer, mixed_queries
 from graphrec.models.placement import Placement
+from graphrec.models.raw_block import sum_of_items
 from graphrec.models.scoring import QueryScale
 from graphrec.models.training import TrainingConfig, new_encoder, train_encoder
 from graphrec.models.tuning import MaskedSplit, TuningConfig
@@ -75,19 +76,13 @@ class GraphModel:
     placement: Placement
     """For items that arrive later."""
 
-    def queries(
-        self,
-        q_BD: np.ndarray,
-        items_BI: sp.csr_matrix,
-        popularity: bool = True,
-        more_raw_BR: np.ndarray | None = None,
-    ) -> np.ndarray:
+    def queries(self, q_BD: np.ndarray, items_BI: sp.csr_matrix, popularity: bool = True) -> np.ndarray:
         """What is searched with, (B, D + R + 1) float32, for users of these encodings and items.
 
-        With `popularity` off the average user is taken out. `more_raw_BR`: see `parts.mixed_queries`.
+        With `popularity` off the average user is taken out.
         """
-        raw_IR, mixture = self.graph_ID[:, q_BD.shape[1] : -1], self.choices.mixture
-        return mixed_queries(q_BD, items_BI, raw_IR, self.scale, self.raw_scale, mixture, popularity, more_raw_BR)
+        sum_BR = sum_of_items(items_BI, self.graph_ID[:, q_BD.shape[1] : -1])
+        return mixed_queries(q_BD, sum_BR, self.scale, self.raw_scale, self.choices.mixture, popularity)
 
 
 def fit_graph_model(

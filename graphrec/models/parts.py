@@ -11,7 +11,6 @@ import numpy as np
 import scipy.sparse as sp
 from pydantic import BaseModel, NonNegativeFloat
 
-from graphrec.data.patched import Patched
 from graphrec.features.blocks import FeatureBlocks
 from graphrec.graph.site_view import SiteView
 from graphrec.models.fold_in import fold_in_system, score_deviations
@@ -133,8 +132,8 @@ class Parts:
 
     def queries(self, users: np.ndarray, mixture: Mixture, scale: QueryScale, popularity: bool = True) -> np.ndarray:
         """(B, D + R + 1) float32; with `popularity` off the average user is taken out."""
-        items_BI, raw_IR = self.matrix_UI[users], self.unseen.raw_IR
-        return mixed_queries(self.q_UD[users], items_BI, raw_IR, scale, self.raw_scale, mixture, popularity)
+        sum_BR = sum_of_items(self.matrix_UI[users], self.unseen.raw_IR)
+        return mixed_queries(self.q_UD[users], sum_BR, scale, self.raw_scale, mixture, popularity)
 
     def graph(self, mixture: Mixture, items: np.ndarray | slice = slice(None)) -> np.ndarray:
         """Where the graph puts the items, (items, D + R + 1) float32; meaningless for items without an edge."""
@@ -156,21 +155,17 @@ class Parts:
 
 def mixed_queries(
     q_BD: np.ndarray,
-    items_BI: sp.csr_matrix,
-    raw_IR: np.ndarray | Patched,
+    sum_BR: np.ndarray,
     scale: QueryScale,
     raw_scale: QueryScale,
     mixture: Mixture,
     popularity: bool,
-    more_raw_BR: np.ndarray | None = None,
 ) -> np.ndarray:
-    """(B, D + R + 1) float32, for users of these encodings and items; popularity off: less the average user.
+    """(B, D + R + 1) float32, for users of these encodings; popularity off: less the average user.
 
-    `more_raw_BR` are sums of the raw vectors of further items, which are not in the catalogue.
+    `sum_BR` are the sums of the raw vectors of their items, see `raw_block.sum_of_items`.
     """
     learned_BD = scale.search_query(q_BD, mixture.popularity_weight, popularity)
-    sum_BR = sum_of_items(items_BI, raw_IR)
-    sum_BR = sum_BR if more_raw_BR is None else sum_BR + more_raw_BR
     raw_BR = raw_scale.search_query(sum_BR, 0, popularity)
     return join_queries(learned_BD, raw_BR, mixture.raw_share)
 

@@ -6,6 +6,8 @@ b is the item's raw vector and r the sum of the user's, each part scaled to unit
 the share s says how much each counts. Where items have few users the graph teaches little, and s is large.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import scipy.linalg
 import scipy.sparse as sp
@@ -47,6 +49,14 @@ def sum_of_items(items_BI: sp.csr_matrix, vectors_IR: np.ndarray | Patched) -> n
     return once_BT @ np.ascontiguousarray(vectors_IR[touched])
 
 
+def sum_of_lists(items: Sequence[np.ndarray], vectors_IR: np.ndarray | Patched) -> np.ndarray:
+    """As `sum_of_items`, bit for bit, for a list of items each."""
+    sum_BR = np.zeros((len(items), vectors_IR.shape[1]), dtype=np.float32)
+    for row, some in enumerate(items):
+        vectors_IR[some].sum(axis=0, out=sum_BR[row])
+    return sum_BR
+
+
 def once(items_BI: sp.csr_matrix) -> sp.csr_matrix:
     """The same entries, each of them 1."""
     return sp.csr_matrix((np.ones(items_BI.nnz, np.float32), items_BI.indices, items_BI.indptr), items_BI.shape)
@@ -54,7 +64,12 @@ def once(items_BI: sp.csr_matrix) -> sp.csr_matrix:
 
 def join_queries(learned_BD: np.ndarray, raw_BR: np.ndarray, share: float) -> np.ndarray:
     """Queries of unit deviation, each with its popularity component last, as one: [(1 - s)·q, s·r, popularity]."""
-    return np.hstack([(1 - share) * learned_BD[:, :-1], share * raw_BR[:, :-1], learned_BD[:, -1:]]).astype(np.float32)
+    dim = learned_BD.shape[1] - 1
+    query_BD = np.empty((len(learned_BD), dim + raw_BR.shape[1]), dtype=np.float32)
+    query_BD[:, :dim] = (1 - share) * learned_BD[:, :-1]
+    query_BD[:, dim:-1] = share * raw_BR[:, :-1]
+    query_BD[:, -1] = learned_BD[:, -1]
+    return query_BD
 
 
 def join_vectors(learned_ID: np.ndarray, raw_IR: np.ndarray) -> np.ndarray:

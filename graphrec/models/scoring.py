@@ -32,9 +32,7 @@ class QueryScale:
     def scaled(self, query_BD: np.ndarray) -> np.ndarray:
         """q / σ with σ² = qᵀ Σ q, float64; a query whose scores do not vary stays as it is."""
         query_BD = query_BD.astype(np.float64)
-        deviation_B = np.sqrt(
-            np.maximum(np.einsum("bd,de,be->b", query_BD, self.covariance_DD, query_BD, optimize=True), 0)
-        )
+        deviation_B = np.sqrt(np.maximum(((query_BD @ self.covariance_DD) * query_BD).sum(axis=1), 0))
         return query_BD / np.where(deviation_B > 1e-12, deviation_B, 1.0)[:, None]
 
     def search_query(self, query_BD: np.ndarray, popularity_weight: float, popularity: bool) -> np.ndarray:
@@ -43,13 +41,17 @@ class QueryScale:
 
     def query(self, query_BD: np.ndarray, popularity_weight: float) -> np.ndarray:
         """(B, D + 1) float32: searched against [vector, popularity term]."""
-        scaled_BD = self.scaled(query_BD)
-        return np.hstack([scaled_BD, np.full((len(scaled_BD), 1), popularity_weight)]).astype(np.float32)
+        return _with_last(self.scaled(query_BD), popularity_weight)
 
     def personal_query(self, query_BD: np.ndarray) -> np.ndarray:
         """(B, D + 1) float32 with popularity off: the average user subtracted, the popularity term's weight 0."""
-        scaled_BD = self.scaled(query_BD) - self.average_D
-        return np.hstack([scaled_BD, np.zeros((len(scaled_BD), 1))]).astype(np.float32)
+        return _with_last(self.scaled(query_BD) - self.average_D, 0)
+
+
+def _with_last(scaled_BD: np.ndarray, last: float) -> np.ndarray:
+    query_BD = np.empty((len(scaled_BD), scaled_BD.shape[1] + 1), dtype=np.float32)
+    query_BD[:, :-1], query_BD[:, -1] = scaled_BD, last
+    return query_BD
 
 
 def covariance(vectors_RD: np.ndarray) -> np.ndarray:

@@ -32,7 +32,8 @@ class Exclusion:
             if len(exclude) != num_queries:
                 raise ValueError(f"Expected excluded items for {num_queries} queries, got {len(exclude)}.")
             count_B = np.array([len(items) for items in exclude], dtype=np.int64)
-            item_N = np.concatenate([np.empty(0, dtype=np.int64), *(np.asarray(i, dtype=np.int64) for i in exclude)])
+            lists = [np.asarray(items, dtype=np.int64) for items in exclude]
+            item_N = lists[0] if len(lists) == 1 else np.concatenate([np.empty(0, dtype=np.int64), *lists])
         if len(item_N) and not (item_N.min() >= 0 and item_N.max() < num_items):
             raise ValueError(f"Expected excluded items in [0, {num_items}), got {item_N.min()}..{item_N.max()}.")
         query_N = np.repeat(np.arange(num_queries, dtype=np.int64), count_B)

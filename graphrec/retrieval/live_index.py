@@ -3,22 +3,23 @@
 So an item is retrievable as soon as its vector is there, whatever the factory, and removal costs nothing; the answer is
 that of an index over the vectors as they are now. Once many vectors changed, build a new one.
 
-Shapes: B queries, I items, P of them allowed, C changed ones, D dimensions, K ranks, n candidates of a block b.
+Shapes: B queries, I items, P places of changed ones, D dimensions, K ranks, n candidates of a block b.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-import faiss
 import numpy as np
 import scipy.sparse as sp
 
 from graphrec.data.patched import Patched
+from graphrec.data.rising import is_among, without_rows
 from graphrec.retrieval.exclusion import Exclusion
 from graphrec.retrieval.found import Found
-from graphrec.retrieval.item_index import ItemIndex
+from graphrec.retrieval.item_index import ItemIndex, checked_allowed
 from graphrec.retrieval.rescoring import Request, Source, best_items, product_error
+from graphrec.retrieval.scanned import Scanned
 
 
 @dataclass(frozen=True)
@@ -49,8 +50,8 @@ class LiveIndex:
         return LiveIndex(self.base, vectors, self.removed, max(self.largest_norm, norm))
 
     def without(self, removed: np.ndarray) -> "LiveIndex":
-        """With exactly these items removed."""
-        return LiveIndex(self.base, self.vectors_ID, np.unique(removed).astype(np.int64), self.largest_norm)
+        """With exactly these items removed, which rise."""
+        return LiveIndex(self.base, self.vectors_ID, removed, self.largest_norm)
 
     def __len__(self) -> int:
         return len(self.vectors_ID)
@@ -73,62 +74,44 @@ class LiveIndex:
         excluded = Exclusion.of(exclude, len(query_BD), len(self))
         error_B = product_error(query_BD, self.largest_norm)
         request = Request(query_BD, self.vectors_ID, k, excluded, error_B)
-        return best_items(request, self._sources(allowed))
+        return best_items(request, self._sources(checked_allowed(allowed, len(self))))
 
     def _sources(self, allowed: np.ndarray | None) -> list[Source]:
-        size = len(self.base)
         if allowed is None:
-            changed, vectors_CD = self._changed
-            of_base = self.base.sources(None)
+            beside, of_base = self._beside, self.base.sources(None)
         else:
-            allowed = np.setdiff1d(allowed, self.removed)
-            changed = np.intersect1d(self.vectors_ID.rows, allowed, assume_unique=True)
-            vectors_CD = self.vectors_ID[changed]
-            unchanged = np.setdiff1d(allowed[allowed < size], changed, assume_unique=True)
+            allowed = without_rows(np.unique(allowed), self.removed)
+            beside = self._beside.among(allowed)
+            unchanged = without_rows(allowed[allowed < len(self.base)], self.vectors_ID.rows)
             of_base = self.base.sources(unchanged) if len(unchanged) else []
         if not of_base:
-            return [_scan(changed, vectors_CD)]
-        return [_beside(source, self._stale, changed, vectors_CD) for source in of_base]
+            return [Source(beside.best, max(1, beside.count), complete=True)]
+        return [_joined(source, self._is_stale, beside) for source in of_base]
 
     @cached_property
-    def _changed(self) -> tuple[np.ndarray, np.ndarray]:
-        """The changed items that are not removed, with their vectors."""
-        changed = np.setdiff1d(self.vectors_ID.rows, self.removed, assume_unique=True)
-        return changed, self.vectors_ID[changed]
+    def _beside(self) -> Scanned:
+        """The changed items that are not removed."""
+        vectors_PD, item_P = self.vectors_ID.stored
+        if len(self.removed):
+            item_P[is_among(item_P, self.removed)] = -1
+        return Scanned(vectors_PD, item_P)
 
-    @cached_property
-    def _stale(self) -> np.ndarray:
-        """Rows of the base that say nothing any more, rising."""
-        stale = np.union1d(self.vectors_ID.rows, self.removed)
-        return stale[stale < len(self.base)]
-
-
-def _scan(items: np.ndarray, vectors_CD: np.ndarray) -> Source:
-    """All of a few items."""
-
-    def fetch(query_bD: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
-        if not len(items):
-            return np.full((len(query_bD), n), np.nan, np.float32), np.full((len(query_bD), n), -1)
-        first_bn, place_bn = faiss.knn(query_bD, vectors_CD, n, metric=faiss.METRIC_INNER_PRODUCT)
-        return first_bn, items[place_bn]
-
-    return Source(fetch, max(1, len(items)), complete=True)
+    def _is_stale(self, items_bn: np.ndarray) -> np.ndarray:
+        """Which of these rows of the base say nothing any more."""
+        return is_among(items_bn, self.vectors_ID.rows) | is_among(items_bn, self.removed)
 
 
-def _beside(source: Source, stale: np.ndarray, changed: np.ndarray, vectors_CD: np.ndarray) -> Source:
-    """Candidates of the source, without stale ones, and of the changed items; the best first."""
-    scan = _scan(changed, vectors_CD)
-    most = source.most + len(changed) if source.complete else source.most
+def _joined(source: Source, is_stale: Callable[[np.ndarray], np.ndarray], beside: Scanned) -> Source:
+    """Candidates of the source, without stale ones, and of what is scanned beside it; the best first."""
+    most = source.most + beside.count if source.complete else source.most
 
     def fetch(query_bD: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
         from_base = min(n, source.most)
         first_bn, items_bn = source.fetch(query_bD, from_base)
         bound_b = first_bn[:, -1]  # nothing that the base did not tell of scores more, stale or not
-        if len(stale):
-            place_bn = np.minimum(np.searchsorted(stale, items_bn), len(stale) - 1)
-            items_bn = np.where(stale[place_bn] == items_bn, -1, items_bn)
-        if len(changed):
-            first_bc, items_bc = scan.fetch(query_bD, min(n, len(changed)))
+        items_bn = np.where(is_stale(items_bn), -1, items_bn)
+        if beside.count:
+            first_bc, items_bc = beside.best(query_bD, min(n, beside.count))
             first_bn, items_bn = np.hstack([first_bn, first_bc]), np.hstack([items_bn, items_bc])
         if first_bn.shape[1] < n:
             lacking = ((0, 0), (0, n - first_bn.shape[1]))

@@ -15,6 +15,7 @@ from graphrec.retrieval.found import Found
 _MARGIN = 16  # candidates beyond k and the excluded ones in the first fetch
 _PAIRS = 2**20  # candidates of a block: bounds its working memory to some 50 MB
 _RESCORED_BYTES = 2**25  # of vectors widened to float64 at a time
+_SETTLED, _BEYOND = -1, 2**62  # in place of how many candidates a query needs
 
 
 @dataclass(frozen=True)
@@ -80,14 +81,17 @@ def product_error(query_BD: np.ndarray, largest_norm: float) -> np.ndarray:
 def _settle(request: Request, source: Source, rows: np.ndarray, found: Found) -> np.ndarray:
     """Answers as many of these queries as the source can; returns the others."""
     needed_B = request.k + request.excluded.count_B + _MARGIN
-    for n in _doubling(source.most):
+    for n in _sizes(int(needed_B[rows].min(initial=source.most)), source.most):
         is_last = source.complete and n == source.most
         due = rows if is_last else rows[needed_B[rows] <= n]
         step = max(1, _PAIRS // n)
         for start in range(0, len(due), step):
             block = due[start : start + step]
             settled_b = _answer(request, source, block, n, found) | is_last
-            rows = np.setdiff1d(rows, block[settled_b], assume_unique=True)
+            needed_B[block] = np.where(settled_b, _SETTLED, min(2 * n, source.most) if n < source.most else _BEYOND)
+        rows = rows[needed_B[rows] != _SETTLED]
+        if not len(rows):
+            break
     return rows
 
 
@@ -98,15 +102,19 @@ def _answer(request: Request, source: Source, rows: np.ndarray, n: int, found: F
     row_N, column_N = np.nonzero((items_bn >= 0) & ~request.excluded.contains(rows, items_bn))
     item_N = items_bn[row_N, column_N]
     score_N = _inner_products(query_bD, row_N, request.vectors_ID, item_N)
-    order_N = np.lexsort((item_N, -score_N, row_N))
-    # Sorting moves pairs only within their query, so row_N holds for the sorted pairs as well.
-    rank_N = np.arange(len(row_N)) - np.searchsorted(row_N, row_N)
-    chosen_N = rank_N < request.k
-    best_N = order_N[chosen_N]
-    found.items_BK[rows] = -1
-    found.scores_BK[rows] = np.nan
-    found.items_BK[rows[row_N[chosen_N]], rank_N[chosen_N]] = item_N[best_N]
-    found.scores_BK[rows[row_N[chosen_N]], rank_N[chosen_N]] = score_N[best_N]
+    found.items_BK[rows], found.scores_BK[rows] = -1, np.nan
+    if len(rows) == 1:  # most requests are of one query, and most of their time would go into telling rows apart
+        best_N = np.lexsort((item_N, -score_N))[: request.k]
+        found.items_BK[rows[0], : len(best_N)] = item_N[best_N]
+        found.scores_BK[rows[0], : len(best_N)] = score_N[best_N]
+    else:
+        order_N = np.lexsort((item_N, -score_N, row_N))
+        # Sorting moves pairs only within their query, so row_N holds for the sorted pairs as well.
+        rank_N = np.arange(len(row_N)) - np.searchsorted(row_N, row_N)
+        chosen_N = rank_N < request.k
+        best_N = order_N[chosen_N]
+        found.items_BK[rows[row_N[chosen_N]], rank_N[chosen_N]] = item_N[best_N]
+        found.scores_BK[rows[row_N[chosen_N]], rank_N[chosen_N]] = score_N[best_N]
     kth_b = found.scores_BK[rows, -1].astype(np.float64)  # nan where fewer than k were eligible: never sure
     return kth_b > first_bn[:, -1].astype(np.float64) + request.error_B[rows]
 
@@ -116,20 +124,27 @@ def _inner_products(
 ) -> np.ndarray:
     """Products of single pairs in float64, rounded to float32."""
     score_N = np.empty(len(row_N), dtype=np.float32)
+    query_bD = query_bD.astype(np.float64)
     step = max(1, _RESCORED_BYTES // (24 * query_bD.shape[1]))
     for start in range(0, len(row_N), step):
         part = slice(start, start + step)
-        query_nD = query_bD[row_N[part]].astype(np.float64)
-        vector_nD = np.asarray(vectors_ID[item_N[part]]).astype(np.float64)
+        vector_nD = vectors_ID[item_N[part]].astype(np.float64)
+        # One query is seen n times, and not copied.
+        query_nD = np.broadcast_to(query_bD, vector_nD.shape) if len(query_bD) == 1 else query_bD[row_N[part]]
         score_N[part] = np.einsum("nd,nd->n", query_nD, vector_nD)
     return score_N
 
 
-def _doubling(most: int) -> Iterator[int]:
-    """32, 64, … and at last `most` itself."""
-    n = 32
-    while n < most:
-        yield n
-        n *= 2
+def _sizes(least: int, most: int) -> Iterator[int]:
+    """32, 40, 48, 56, 64, 80, …, from the first that is at least `least` on: quarters of a power; then `most` itself.
+
+    Whoever asks for more asks for twice as many. Sizes are few, so that many queries are asked about together.
+    """
+    power = 32
+    while power < most:
+        for n in range(power, 2 * power, power // 4):
+            if least <= n < most:
+                yield n
+        power *= 2
     if most:
         yield most

@@ -10,22 +10,21 @@ from graphrec.errors import GraphRecError
 from graphrec.features.blocks import Standardiser
 from graphrec.features.extract import IMAGE, TEXT, WORDS, ItemFeatures
 from graphrec.features.modality import Modality
-from graphrec.search.clip_index import ClipIndex
 from graphrec.search.query_encoder import QueryEncoder
 
 
 def features_of_products(
     features: ItemFeatures,
     is_warm_I: np.ndarray,
-    clip: ClipIndex | None,
+    encoder: QueryEncoder | None,
     texts: Sequence[str],
     images: Sequence[Path],
-    device: str = "cpu",
 ) -> np.ndarray:
     """(N, F) float32: each text and then each picture file as the features that the catalogue's items have.
 
-    Standardised by the warm items, as those are; what a product lacks is zero. The gate is not asked. Raises
-    GraphRecError for a picture that cannot be used, or where the run has nothing that reads texts or pictures.
+    `encoder` has the CLIP of the catalogue's vectors, None where there is none. Standardised by the warm items, as
+    those are; what a product lacks is zero. The gate is not asked. Raises GraphRecError for a picture that cannot be
+    used, or where the run has nothing that reads texts or pictures.
     """
     num_texts, num_rows = len(texts), len(texts) + len(images)
     known = features.modalities
@@ -33,11 +32,10 @@ def features_of_products(
     words = features.encoders.words
     if texts and words is not None and WORDS in known:
         found[WORDS] = words.encode(np.asarray([*texts, *([""] * len(images))], dtype=object))
-    if clip is not None:
-        encoder = QueryEncoder(clip.clip, clip.dims, device, made_by=clip.made_by)
-        if texts and TEXT in clip.clip and TEXT in known:
+    if encoder is not None:
+        if texts and TEXT in encoder.kinds and TEXT in known:
             found[TEXT] = _rows(encoder.texts(texts), np.arange(num_texts), num_rows)
-        if images and IMAGE in clip.clip and IMAGE in known:
+        if images and IMAGE in encoder.kinds and IMAGE in known:
             found[IMAGE] = _rows(encoder.pictures(images), num_texts + np.arange(len(images)), num_rows)
     for asked, names, what in ((texts, (WORDS, TEXT), "text"), (images, (IMAGE,), "picture")):
         if asked and not set(names) & set(found):

@@ -36,6 +36,11 @@ class QueryEncoder:
         self._made_by = made_by or {}
         self._loaded: dict[str, ContentEncoder] = {}
 
+    @property
+    def kinds(self) -> frozenset[str]:
+        """Of what can be encoded: "image", "text", both or none."""
+        return frozenset(self._clip)
+
     def texts(self, texts: Sequence[str]) -> np.ndarray:
         """N × D, unit rows. Raises GraphRecError where no CLIP can encode texts."""
         if not texts:

@@ -1,0 +1,1 @@
+"""One file for each path: it reads the request, calls one function in a thread, and answers."""
