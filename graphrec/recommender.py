@@ -15,6 +15,7 @@ import scipy.sparse as sp
 from graphrec.config import GraphRecConfig
 from graphrec.data.dataset import Dataset, OwnVectors, SetAside, Truth
 from graphrec.data.filters import NO_FILTERS, Filters
+from graphrec.data.id_list import check_list
 from graphrec.device import Device, resolve_device
 from graphrec.errors import GraphRecError
 from graphrec.evaluation.ranking import RankedLists, rank_by_vectors
@@ -152,7 +153,7 @@ class Recommender:
         state, model = self.live.state, self.model_
         k = _checked_k(k, len(state.items))
         for given, of in ((item_ids, "item ids"), (texts, "texts"), (images, "picture files")):
-            _check_list(given, of)
+            check_list(given, of)
         items = state.items.id_index.indices(list(item_ids))
         if (items < 0).any():
             unknown = f"unknown item {item_ids[int(np.argmin(items))]!r}"
@@ -281,7 +282,7 @@ class Recommender:
 
         Raises GraphRecError where somebody is unknown, or too little is left.
         """
-        _check_list(user_ids, "user ids")
+        check_list(user_ids, "user ids")
         return self._hold(run_without_users(self._run, user_ids))
 
     def add_items(
@@ -321,7 +322,7 @@ class Recommender:
 
         Raises GraphRecError, with nothing removed, where one is unknown.
         """
-        _check_list(item_ids, "item ids")
+        check_list(item_ids, "item ids")
         self._take([self.live.read_removed(item_ids)])
         return self
 
@@ -465,7 +466,7 @@ class Recommender:
 
 
 def _known_users(state: LiveState, user_ids: Sequence[str]) -> np.ndarray:
-    _check_list(user_ids, "user ids")
+    check_list(user_ids, "user ids")
     users = state.users.indices(list(user_ids))
     for user_id, user in zip(user_ids, users, strict=True):
         if user < 0:
@@ -495,11 +496,6 @@ def _table(
             "source": state.source(item),
         }
     )
-
-
-def _check_list(given: Sequence[str | Path], of: str) -> None:
-    if isinstance(given, (str, Path)):
-        raise GraphRecError(f"Expected a list of {of}, got {str(given)!r}: write [{str(given)!r}].")
 
 
 def _path(given: str | Path | None) -> Path | None:
