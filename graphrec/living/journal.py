@@ -198,8 +198,8 @@ class Journal:
             return Stored(number, self._entry(number, kind), model, json.loads(made_by), id_)
         except (LookupError, TypeError, ValueError, AttributeError, SafetensorError) as error:
             raise GraphRecError(
-                f"{self.path}: change {number} cannot be read ({type(error).__name__}), the file is damaged: put a copy "
-                "back, or take it away to go on without any change since training."
+                f"{self.path}: change {number} cannot be read ({type(error).__name__}), the file is damaged: put a "
+                "copy back, or take it away to go on without any change since training."
             ) from None
 
     def _entry(self, number: int, kind: str) -> Entry:

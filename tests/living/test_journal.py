@@ -21,7 +21,8 @@ from graphrec.living.journal import JOURNAL, Journal, Stored
 
 STRINGS = st.text(st.characters(exclude_categories=["Cs"]), max_size=6)
 IDS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=8)
-NUMBERS = st.floats(allow_nan=True, allow_infinity=False)
+NUMBERS = st.one_of(st.just(np.nan), st.floats(allow_nan=False, allow_infinity=False))
+TIMES = NUMBERS.map(lambda number: number + 0.0)  # there is no time of minus zero
 
 
 def column(values):
@@ -64,7 +65,7 @@ def happenings(draw):
         return draw(st.lists(of, min_size=count, max_size=count))
 
     weights = np.array(some(st.floats(2.0**-20, 2.0**20, width=32)), dtype=np.float32)
-    times = np.array(some(NUMBERS), dtype=np.float64)
+    times = np.array(some(TIMES), dtype=np.float64)
     return Happened(column(some(IDS)), column(some(IDS)), weights, times, column(some(STRINGS)), column(some(STRINGS)))
 
 
