@@ -16,6 +16,7 @@ from graphrec.answer import Answer
 from graphrec.config import GraphRecConfig
 from graphrec.data.dataset import Dataset, OwnVectors, SetAside, Truth
 from graphrec.data.filters import NO_FILTERS, Filters
+from graphrec.data.id_list import check_list
 from graphrec.device import Device, resolve_device
 from graphrec.errors import GraphRecError
 from graphrec.evaluation.ranking import RankedLists, rank_by_vectors
@@ -138,7 +139,7 @@ class Recommender:
         """What `recommend` says, before it is a table."""
         state = self.live.state
         k = _checked_k(k, len(state.items))
-        _check_list(user_ids, "user ids")
+        check_list(user_ids, "user ids")
         user_ids = list(user_ids)
         users = _known_users(state, user_ids)
         histories = state.seen.columns(users)
@@ -182,7 +183,7 @@ class Recommender:
         state, model = self.live.state, self.model_
         k = _checked_k(k, len(state.items))
         for given, of in ((item_ids, "item ids"), (texts, "texts"), (images, "picture files")):
-            _check_list(given, of)
+            check_list(given, of)
         items = state.items.id_index.indices(list(item_ids))
         if (items < 0).any():
             unknown = f"unknown item {item_ids[int(np.argmin(items))]!r}"
@@ -315,7 +316,7 @@ class Recommender:
 
         Raises GraphRecError where somebody is unknown, or too little is left.
         """
-        _check_list(user_ids, "user ids")
+        check_list(user_ids, "user ids")
         return self._hold(run_without_users(self._run, user_ids))
 
     def add_items(
@@ -355,7 +356,7 @@ class Recommender:
 
         Raises GraphRecError, with nothing removed, where one is unknown.
         """
-        _check_list(item_ids, "item ids")
+        check_list(item_ids, "item ids")
         self._take([self.live.read_removed(item_ids)])
         return self
 
@@ -515,11 +516,6 @@ def _check_histories(user_ids: Sequence[str], histories: Sequence[np.ndarray]) -
             raise GraphRecError(
                 f"User {user_id!r} has no interaction in the training data. Give items they like instead."
             )
-
-
-def _check_list(given: Sequence[str | Path], of: str) -> None:
-    if isinstance(given, (str, Path)):
-        raise GraphRecError(f"Expected a list of {of}, got {str(given)!r}: write [{str(given)!r}].")
 
 
 def _path(given: str | Path | None) -> Path | None:
