@@ -206,9 +206,9 @@ def results(metrics: dict[str, Any]) -> str:
     dims = {one["dimension"] for one in sizes}
     about = (
         f"Milliseconds. {USERS - USERS // 10} users asked for {K} items, one after the other, each in every way; "
-        f"vectors of {', '.join(map(str, dims))} numbers. Recall@{K} against a full scan, seen items left out, {JUDGED} "
-        f"users: {recalls}. Server and client share {metrics['machine'].split(', ')[1]}, which other work kept busy; one "
-        f"OpenMP thread each. *Processor*: of the thread that asks. faiss {metrics['faiss-cpu']}, "
+        f"vectors of {', '.join(map(str, dims))} numbers. Recall@{K} against a full scan, seen items left out, "
+        f"{JUDGED} users: {recalls}. Server and client share {metrics['machine'].split(', ')[1]}, which other work "
+        f"kept busy; one OpenMP thread each. *Processor*: of the thread that asks. faiss {metrics['faiss-cpu']}, "
         f"numpy {metrics['numpy']}."
     )
     parts = [table(metrics), about]
