@@ -17,17 +17,16 @@ from graphrec.progress import Progress, silent
 try:
     import psycopg
     from psycopg import sql
-    from psycopg.types.json import Jsonb
 
     from graphrec.export.stores import postgres_schema as schema
     from graphrec.export.stores.postgres_connection import connect, pgvector_version, prepare, refusals
     from graphrec.export.stores.postgres_known import PostgresKnown, where
+    from graphrec.export.stores.postgres_upsert import upsert_items, upsert_users
 except ModuleNotFoundError as error:
     if error.name not in ("psycopg", "pgvector"):
         raise
     raise GraphRecError("PostgreSQL needs psycopg and pgvector: pip install 'graphrec[postgres]'.") from None
 
-_ROWS = 1_000  # between two steps of the progress bar
 _ITERATIVE = (0, 8)  # pgvector that goes on searching where a filter leaves too few
 _MOST_EFFORT = 1_000  # that pgvector takes
 
@@ -84,9 +83,8 @@ class PostgresItems(ItemStore):
             schema.create_tables(self.connection, self.names, dim)
             if not replace:
                 self._refuse_others(version)
-            self._copy_items(items, progress)
-            dropped = self._merge_items(items.removed, replace)
-            num_users = self._upsert_users(users, replace, progress)
+            dropped = upsert_items(self.connection, self.names, items, replace, progress)
+            num_users = upsert_users(self.connection, self.names, users, replace, progress)
             if self.hnsw is not None:
                 self._build_index(self.hnsw, progress)
             still_removed = self._count_removed(items)
@@ -203,61 +201,6 @@ class PostgresItems(ItemStore):
     def _cursor(self) -> "psycopg.Cursor[Any]":
         return self.connection.cursor(binary=True)
 
-    def _copy_items(self, items: ItemRecords, progress: Progress) -> None:
-        self._make_incoming(self.names.items)
-        with self.connection.cursor() as cursor, cursor.copy(_copy(schema.COLUMNS)) as copy:
-            copy.set_types(schema.TYPES)
-            for rows in progress(items.batches(_ROWS), "Upserting items", -(-len(items) // _ROWS)):
-                for row in rows:
-                    fields = items.fields(row) | {"stable_id": int(items.stable_id_N[row])}
-                    _check_text("Item", fields["item_id"], fields)
-                    fields["vector"] = items.embeddings.vectors[row]
-                    fields["attributes"] = Jsonb(fields["attributes"])
-                    copy.write_row([fields[name] for name in schema.COLUMNS])
-
-    def _merge_items(self, removed: Sequence[str], replace: bool) -> int:
-        """Take the rows that were copied in; returns how many others were deleted."""
-        clash = self.connection.execute(_CLASH.format(table=self.names.items)).fetchone()
-        if clash is not None:
-            raise GraphRecError(f"Ids {clash[0]!r} and {clash[1]!r} have the same stable id: rename one of the two.")
-        dropped = self.connection.execute(_DROP.format(table=self.names.items)).rowcount if replace else 0
-        columns = sql.SQL(", ").join(map(sql.Identifier, schema.COLUMNS))
-        self.connection.execute(
-            _MERGE.format(
-                table=self.names.items,
-                columns=columns,
-                changes=_changes(schema.COLUMNS),
-                old=_row("there", schema.COLUMNS),
-                new=_row("excluded", schema.COLUMNS),
-            )
-        )
-        self.connection.execute(_BACK.format(table=self.names.items))
-        self.connection.execute(_GONE.format(table=self.names.items), [keys_of(removed)])
-        self.connection.execute("DROP TABLE graphrec_incoming")
-        return dropped
-
-    def _upsert_users(self, users: Queries | None, replace: bool, progress: Progress) -> int:
-        if replace:
-            self.connection.execute(sql.SQL("DELETE FROM {}").format(self.names.users))
-        if users is None:
-            return 0
-        self._make_incoming(self.names.users)
-        with self.connection.cursor() as cursor, cursor.copy(_copy(schema.USER_COLUMNS)) as copy:
-            copy.set_types(schema.USER_TYPES)
-            for row in progress(range(len(users)), "Upserting users", len(users)):
-                seen = [int(one) for one in users.seen[row]]
-                _check_text("User", users.user_ids[row], users.user_ids[row])
-                copy.write_row([users.user_ids[row], users.vectors_BD[row], seen, users.model_version])
-        columns = sql.SQL(", ").join(map(sql.Identifier, schema.USER_COLUMNS))
-        changes = _changes(schema.USER_COLUMNS)
-        self.connection.execute(_MERGE_USERS.format(table=self.names.users, columns=columns, changes=changes))
-        self.connection.execute("DROP TABLE graphrec_incoming")
-        return len(users)
-
-    def _make_incoming(self, like: "sql.Identifier") -> None:
-        statement = sql.SQL("CREATE TEMPORARY TABLE graphrec_incoming (LIKE {}) ON COMMIT DROP").format(like)
-        self.connection.execute(statement)
-
     def _build_index(self, hnsw: Hnsw, progress: Progress) -> None:
         if schema.exists(self.connection, self.names.index_in_schema("hnsw")):
             return
@@ -282,57 +225,9 @@ def _numbers(value: Any) -> np.ndarray:
     return np.asarray(value.to_numpy() if hasattr(value, "to_numpy") else value, dtype=np.float32)
 
 
-def _copy(columns: Sequence[str]) -> "sql.Composed":
-    names = sql.SQL(", ").join(map(sql.Identifier, columns))
-    return sql.SQL("COPY graphrec_incoming ({}) FROM STDIN (FORMAT BINARY)").format(names)
-
-
-def _changes(columns: Sequence[str]) -> "sql.Composed":
-    return sql.SQL(", ").join(sql.SQL("{0} = excluded.{0}").format(sql.Identifier(name)) for name in columns[1:])
-
-
-def _row(of: str, columns: Sequence[str]) -> "sql.Composed":
-    return sql.SQL("({})").format(sql.SQL(", ").join(sql.Identifier(of, name) for name in columns))
-
-
-def _check_text(what: str, id_: str, held: Any) -> None:
-    """Raises GraphRecError where a text of these values is one that PostgreSQL cannot hold."""
-    if _holds_nul(held):
-        raise GraphRecError(
-            f"{what} {id_!r}: its id, title, site or attributes hold a NUL character, which PostgreSQL cannot store: "
-            "take it out."
-        )
-
-
-def _holds_nul(held: Any) -> bool:
-    if isinstance(held, str):
-        return "\0" in held
-    if isinstance(held, dict):
-        return any(_holds_nul(one) for pair in held.items() for one in pair)
-    return isinstance(held, list) and any(map(_holds_nul, held))
-
-
 _SEARCH = sql.SQL("""
 SELECT item_id, title, source, degree, position, -(vector <#> %(query)s) AS first, vector
 FROM {table} WHERE {condition} ORDER BY {order} LIMIT %(n)s""")
 _HNSW_ORDER = sql.SQL("vector <#> %(query)s")
 # No index has this expression, whatever the planner is told to prefer.
 _EXACT_ORDER = sql.SQL("(vector <#> %(query)s) + 0")
-_CLASH = sql.SQL("""
-SELECT there.item_id, incoming.item_id FROM {table} there JOIN graphrec_incoming incoming USING (stable_id)
-WHERE there.item_id <> incoming.item_id LIMIT 1""")
-_DROP = sql.SQL("""
-DELETE FROM {table} there
-WHERE NOT EXISTS (SELECT FROM graphrec_incoming incoming WHERE incoming.stable_id = there.stable_id)""")
-# A row that is as it was is not written again: HNSW would link its vector a second time.
-_MERGE = sql.SQL("""
-INSERT INTO {table} AS there ({columns}) SELECT {columns} FROM graphrec_incoming ORDER BY position
-ON CONFLICT (stable_id) DO UPDATE SET {changes} WHERE {old} IS DISTINCT FROM {new}""")
-_BACK = sql.SQL("""
-UPDATE {table} there SET removed_at = NULL, removed_by = NULL FROM graphrec_incoming incoming
-WHERE incoming.stable_id = there.stable_id AND there.removed_by = 'run'""")
-_GONE = sql.SQL("""
-UPDATE {table} SET removed_at = now(), removed_by = 'run' WHERE stable_id = ANY(%s) AND removed_at IS NULL""")
-_MERGE_USERS = sql.SQL("""
-INSERT INTO {table} ({columns}) SELECT {columns} FROM graphrec_incoming
-ON CONFLICT (user_id) DO UPDATE SET {changes}""")

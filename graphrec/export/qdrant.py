@@ -151,11 +151,11 @@ class QdrantItems(ItemStore):
         """Whether there is any point; raises GraphRecError where one is of another version."""
         known = self._known()
         other = known.first(of_other_versions(model_version), ["model_version"])
-        is_there = known.first(of_version(model_version)) is not None
         if other is not None:
-            there = [other.get("model_version", "none"), *([model_version] if is_there else [])]
+            is_mixed = known.first(of_version(model_version)) is not None
+            there = [other.get("model_version", "none"), *([model_version] if is_mixed else [])]
             raise other_version(f"Collection {self.collection!r}", there, model_version)
-        return is_there
+        return known.first(None) is not None
 
     def _known(self) -> QdrantKnown:
         return QdrantKnown(self.client, self.collection)

@@ -143,10 +143,10 @@ def test_an_upsert_that_is_cut_short_leaves_the_old_state(filled, items, queries
             yield _
             raise KeyboardInterrupt
 
-    monkeypatch.setattr("graphrec.export.pgvector._ROWS", 25)
+    monkeypatch.setattr("graphrec.export.stores.postgres_upsert._ROWS", 25)
     with pytest.raises(KeyboardInterrupt):
         filled.upsert(newer, asking, replace=True, progress=killed)
-    monkeypatch.setattr(PostgresItems, "_upsert_users", lambda *_: 1 / 0)  # when all items are in
+    monkeypatch.setattr("graphrec.export.pgvector.upsert_users", lambda *_: 1 / 0)  # when all items are in
     with pytest.raises(ZeroDivisionError):
         filled.upsert(newer, asking, replace=True)
     monkeypatch.undo()
