@@ -317,7 +317,10 @@ class Recommender:
         Raises GraphRecError where somebody is unknown, or too little is left.
         """
         check_list(user_ids, "user ids")
-        return self._hold(run_without_users(self._run, user_ids))
+        before = self.version
+        self._hold(run_without_users(self._run, user_ids))
+        self.changes_ = self.changes_.of_version(before, self.version)  # nothing was trained on what came since
+        return self
 
     def add_items(
         self,

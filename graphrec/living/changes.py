@@ -45,6 +45,10 @@ class Changes:
             left.append(replace(one, entry=entry))
         return replace(self, stored=tuple(left))
 
+    def of_version(self, old: str, new: str) -> "Changes":
+        """Those written for the one version as written for the other, which reads them alike."""
+        return replace(self, stored=tuple(replace(one, model=new) if one.model == old else one for one in self.stored))
+
 
 NO_CHANGES = Changes()
 
