@@ -388,7 +388,7 @@ class Recommender:
 
     def _take(self, entries: Sequence[Entry]) -> None:
         live = self.live.taking(entries)
-        stored = tuple(Stored(0, entry, self.version, self.made_by) for entry in entries)
+        stored = tuple(Stored(0, entry, self.version, self.made_by) for entry in entries if len(entry))
         self.live = live
         self.changes_ = self.changes_.with_more(stored)
 

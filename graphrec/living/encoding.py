@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from graphrec.data.catalogue import Catalogue
 from graphrec.data.dataset import OwnVectors
@@ -52,6 +53,7 @@ class ArrivalEncoder:
             if name not in encoders.own:
                 known = ", ".join(encoders.own) or "none"
                 raise GraphRecError(f"The run was not trained with vectors {name!r} (it has: {known}).")
+            _check_vectors(name, own_vectors[name])
         contents = self._contents if encoders.clip_kinds else None
         vectors, notes = encoders.encode_vectors(cards, own_vectors, contents, progress)
         return Arrival(cards, vectors, quality_signals(cards) if self._features.signals else {}), notes
@@ -99,3 +101,21 @@ class ArrivalEncoder:
             return None
         blocks = self._standardiser.apply(self._features)
         return FeatureGate.fit(blocks, np.flatnonzero(self._is_warm_I), self._features.signals, GATED)
+
+
+def _check_vectors(name: str, vectors: OwnVectors) -> None:
+    """Raise GraphRecError for what a reader of files would not have let through."""
+    if not isinstance(vectors, OwnVectors):
+        raise GraphRecError(f"Vectors {name!r}: expected OwnVectors(ids, x_RF), got {type(vectors).__name__}.")
+    if vectors.x_RF.ndim != 2 or len(vectors.x_RF) != len(vectors.ids) or not len(vectors.ids):
+        raise GraphRecError(
+            f"Vectors {name!r}: expected one row for each of their ids, got {len(vectors.ids)} ids and numbers of "
+            f"shape {vectors.x_RF.shape}."
+        )
+    again = pd.Index(vectors.ids, dtype=object).duplicated()
+    if again.any():
+        raise GraphRecError(f"Vectors {name!r}: the id {vectors.ids[int(np.argmax(again))]!r} stands twice.")
+    is_wrong_R = ~np.isfinite(vectors.x_RF.astype(np.float32)).all(axis=1)
+    if is_wrong_R.any():
+        item_id = vectors.ids[int(np.argmax(is_wrong_R))]
+        raise GraphRecError(f"Vectors {name!r}: that of {item_id!r} holds what is no finite number: leave it out.")

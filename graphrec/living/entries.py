@@ -16,12 +16,18 @@ class Arrived:
 
     arrival: Arrival
 
+    def __len__(self) -> int:
+        return len(self.arrival)
+
 
 @dataclass(frozen=True)
 class Removed:
     """Items that nothing may return any more."""
 
     item_ids: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.item_ids)
 
 
 @dataclass(frozen=True)

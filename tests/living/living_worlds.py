@@ -132,15 +132,15 @@ def settings_of(blocks, penalty):
     )
 
 
-def world_of(num_hops, target, raw_dim=4, fold_in_share=0.6, data=None):
-    """The dataset of two, or the one that is given."""
+def world_of(num_hops, target, raw_dim=4, fold_in_share=0.6, data=None, use="[style,attributes,words]", gate=False):
+    """Of the dataset of two, or the one that is given."""
     data = dataset_of_two(target) if data is None else data
     fanouts = ",".join(["30"] * num_hops)
     config = GraphRecConfig.load(
         None,
         [
-            "features.use=[style,attributes,words]", "model.encoder.dim=6", f"model.encoder.fanouts=[{fanouts}]",
-            f"model.raw_dim={raw_dim}",
+            f"features.use={use}", f"features.gate={str(gate).lower()}", "model.encoder.dim=6",
+            f"model.encoder.fanouts=[{fanouts}]", f"model.raw_dim={raw_dim}",
         ],
     )  # fmt: skip
     view = SiteView.of(data)
