@@ -42,11 +42,16 @@ class ArrivalEncoder:
         self._is_checked = False
 
     def encode(
-        self, cards: Catalogue, own_vectors: Mapping[str, OwnVectors], progress: Progress = silent
+        self,
+        cards: Catalogue,
+        own_vectors: Mapping[str, OwnVectors],
+        progress: Progress = silent,
+        with_contents: bool = True,
     ) -> tuple[Arrival, dict[str, str]]:
         """What the items' pictures and texts, or the vectors that come with them, say; by kind, where they came from.
 
-        Raises GraphRecError where CLIP cannot be had or is not the run's, or a vector has another width.
+        Without contents CLIP is not asked, and what it makes is not among the vectors. Raises GraphRecError where CLIP
+        cannot be had or is not the run's, or a vector has another width.
         """
         encoders = self._features.encoders
         for name in own_vectors:
@@ -54,7 +59,7 @@ class ArrivalEncoder:
                 known = ", ".join(encoders.own) or "none"
                 raise GraphRecError(f"The run was not trained with vectors {name!r} (it has: {known}).")
             _check_vectors(name, own_vectors[name])
-        contents = self._contents if encoders.clip_kinds else None
+        contents = self._contents if encoders.clip_kinds and with_contents else None
         vectors, notes = encoders.encode_vectors(cards, own_vectors, contents, progress)
         return Arrival(cards, vectors, quality_signals(cards) if self._features.signals else {}), notes
 
