@@ -139,4 +139,6 @@ def table(data: str, seed: int, part: Part, pool: str, system: str) -> pd.DataFr
 def truth_table(part: Part, pool: str) -> pd.DataFrame:
     """What the users of a pool really touched: user_id, item_id."""
     pairs = part.pools[pool].truth.tocoo()
-    return pd.DataFrame({"user_id": part.train.user_ids[pairs.row], "item_id": part.train.catalogue.item_ids[pairs.col]})
+    return pd.DataFrame(
+        {"user_id": part.train.user_ids[pairs.row], "item_id": part.train.catalogue.item_ids[pairs.col]}
+    )

@@ -5,6 +5,7 @@ Shapes: C candidates (pairs of a user and an item that stand in at least one lis
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -77,13 +78,29 @@ class Candidates:
 
     def scores(self, fusion: Fusion) -> np.ndarray:
         """(C,) float64. A user of one list alone is given that list whatever the weights: there is nothing to weigh."""
-        has_theirs_U, has_ours_U = self.has_list(self.theirs_C), self.has_list(self.ours_C)
-        both_C = (has_theirs_U & has_ours_U)[self.user_C]
-        weight_C = np.where(both_C, fusion.weight, has_ours_U[self.user_C])
-        score_C = weight_C * _reciprocal(self.ours_C, fusion) + (1 - weight_C) * _reciprocal(self.theirs_C, fusion)
-        if fusion.new_weight is None:
-            return score_C
-        return np.where(self.is_new_C & both_C, fusion.new_weight * _reciprocal(self.ours_C, fusion), score_C)
+        theirs_C, ours_C = self._places_C
+        ours_alone_C = 1 / (fusion.constant + ours_C)
+        score_C = fusion.weight * ours_alone_C + (1 - fusion.weight) / (fusion.constant + theirs_C)
+        if fusion.new_weight is not None:
+            score_C[self._new] = fusion.new_weight * ours_alone_C[self._new]
+        score_C[self._alone] = 1 / (fusion.constant + np.minimum(theirs_C, ours_C)[self._alone])
+        return score_C
+
+    @cached_property
+    def _places_C(self) -> tuple[np.ndarray, np.ndarray]:
+        """Ranks as float64, inf where a list does not hold the item: its part of a score is then exactly 0."""
+        theirs_C, ours_C = (np.where(rank_C > 0, rank_C, np.inf) for rank_C in (self.theirs_C, self.ours_C))
+        return theirs_C, ours_C
+
+    @cached_property
+    def _new(self) -> np.ndarray:
+        return np.flatnonzero(self.is_new_C)
+
+    @cached_property
+    def _alone(self) -> np.ndarray:
+        """Positions of the candidates of users whom only one of the systems lists anything for."""
+        has_both_U = self.has_list(self.theirs_C) & self.has_list(self.ours_C)
+        return np.flatnonzero(~has_both_U[self.user_C])
 
     def best(self, fusion: Fusion, k: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The k best of each user: positions among the candidates, ranks from 1, scores; ordered by user and rank.
@@ -130,12 +147,13 @@ def _best_of(score_C: np.ndarray, first_U: np.ndarray, count_U: np.ndarray, k: i
     column_W = np.arange(count_U.max())
     position_UW = first_U[:, None] + column_W
     score_UW = np.where(column_W < count_U[:, None], score_C[np.minimum(position_UW, len(score_C) - 1)], 0.0)
-    order_Uk = np.argsort(-score_UW, axis=1, kind="stable")[:, :k]
-    return np.take_along_axis(position_UW, order_Uk, axis=1)[np.take_along_axis(score_UW, order_Uk, axis=1) > 0]
-
-
-def _reciprocal(rank_C: np.ndarray, fusion: Fusion) -> np.ndarray:
-    return np.where(rank_C > 0, 1 / (fusion.constant + np.maximum(rank_C, 1)), 0.0)
+    is_kept_UW = score_UW > 0
+    if k < len(column_W):  # only what reaches the k-th score needs to be put in order
+        is_kept_UW &= score_UW >= -np.partition(-score_UW, k - 1, axis=1)[:, k - 1 : k]
+    row_N, _ = np.nonzero(is_kept_UW)
+    position_N = position_UW[is_kept_UW]
+    order = np.lexsort((-score_C[position_N], row_N))
+    return position_N[order[places(row_N[order]) <= k]]
 
 
 def _joined(
