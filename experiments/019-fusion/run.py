@@ -18,7 +18,21 @@ import pandas as pd
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
 sys.path.insert(0, str(HERE))
-from lists import FINAL, LEARN, OURS, REPORT, SYSTEMS, Part, final, fit_and_keep, halves, load, table, truth_table  # noqa: E402
+from lists import (  # noqa: E402
+    FINAL,
+    LEARN,
+    OURS,
+    PROJECT,
+    REPORT,
+    SYSTEMS,
+    Part,
+    final,
+    fit_and_keep,
+    halves,
+    load,
+    table,
+    truth_table,
+)
 from reporting import machine, write_metrics, write_table  # noqa: E402
 
 from graphrec import Fusion, fuse, learn_fusion  # noqa: E402
@@ -128,14 +142,21 @@ def spread(value: dict[str, np.ndarray], pool: Pool) -> dict[str, np.ndarray]:
     return everybody
 
 
-def means(by_seed: Sequence[dict[str, np.ndarray]]) -> dict[str, list[float]]:
-    return {name: [mean_of_defined(one[name]) for one in by_seed] for name in by_seed[0]}
+def means(by_seed: Sequence[dict[str, np.ndarray]]) -> dict[str, dict[str, Any]]:
+    """Over users, each with their own mean over the seeds, as the differences are; and by seed."""
+    return {
+        name: {
+            "mean": mean_of_defined(mean_over_seeds([one[name] for one in by_seed])),
+            "by_seed": [mean_of_defined(one[name]) for one in by_seed],
+        }
+        for name in by_seed[0]
+    }
 
 
 def differences(a: Sequence[dict[str, np.ndarray]], b: Sequence[dict[str, np.ndarray]]) -> dict[str, Any]:
     """Paired over users, each with the mean of their differences over the seeds in which they judge."""
     found = {}
-    for metric in [name for name in a[0] if name != "share new"]:
+    for metric in [name for name in a[0] if name != "share new" and np.isfinite(a[0][name]).any()]:
         by_user = [mean_over_seeds([one[metric] for one in side]) for side in (a, b)]
         (interval,) = paired_bootstraps([(by_user[0], by_user[1])], np.random.default_rng(0))
         found[metric] = {"difference": interval.difference, "low": interval.low, "high": interval.high}
@@ -214,9 +235,9 @@ def results_table(metrics: dict[str, Any], part: str) -> str:
         for name, case in found[part].items():
             system, pool = name.split(", ")
             arms, minus = case["arms"], case["minus"]
-            cells = [f"{np.mean(arms[arm]['ndcg@20']):.4f}" for arm in ("theirs", "ours", "fused")]
+            cells = [f"{arms[arm]['ndcg@20']['mean']:.4f}" for arm in ("theirs", "ours", "fused")]
             cells += [interval(minus[f"fused - {arm}"]["ndcg@20"]) for arm in ("theirs", "ours")]
-            cells += [f"{np.mean(arms[arm]['recall@20']):.4f}" for arm in ("theirs", "ours", "fused")]
+            cells += [f"{arms[arm]['recall@20']['mean']:.4f}" for arm in ("theirs", "ours", "fused")]
             lines.append(f"| {data} | {system} | {pool} | " + " | ".join(cells) + " |")
     return "\n".join([*lines, "", users(metrics, part)])
 
@@ -232,14 +253,17 @@ def users(metrics: dict[str, Any], part: str) -> str:
         }
         seeds = f" (mean of {len(found['seeds'])} seeds)" if part == REPORT and len(found["seeds"]) > 1 else ""
         said.append(f"{data}{seeds}: {', '.join(counts.values())}")
-    return f"Users and held-out pairs: {'; '.join(said)}. Brackets: 95 % interval, paired over users."
+    return (
+        f"Users and held-out pairs: {'; '.join(said)}. Means are over users, each with the mean of their seeds. "
+        "Brackets: 95 % interval, paired over users."
+    )
 
 
 def cost_table(metrics: dict[str, Any], part: str) -> str:
     lines = [
-        "| data | their system | lists | NDCG@20 | Recall@20, warm items | less theirs | Recall@20, new items "
-        "| places for new items |",
-        "|---" * 8 + "|",
+        "| data | their system | lists | NDCG@20 | warm items: Recall@20 | less theirs | NDCG@20 | less theirs "
+        "| new items: Recall@20 | places for new items |",
+        "|---" * 10 + "|",
     ]
     for data, found in metrics["data"].items():
         for name, case in found[part].items():
@@ -250,24 +274,20 @@ def cost_table(metrics: dict[str, Any], part: str) -> str:
 
 
 def cost_rows(case: dict[str, Any]) -> Iterator[list[str]]:
-    for arm, mean in case["arms"].items():
-        warm = (
-            case["minus"].get(f"{arm} - theirs", {}).get("recall@20 warm")
-            if np.isfinite(mean["recall@20 warm"]).all()
-            else None
-        )
+    for arm, metrics in case["arms"].items():
+        mean = {name: one["mean"] for name, one in metrics.items()}
+        warm = []
+        for metric in ("recall@20 warm", "ndcg@20 warm"):
+            has_warm = np.isfinite(mean[metric])
+            warm += [f"{mean[metric]:.4f}" if has_warm else ""]
+            warm += [interval(case["minus"][f"{arm} - theirs"][metric]) if has_warm and arm != "theirs" else ""]
         yield [
             arm if arm != "fused" else "**fused**",
-            f"{np.mean(mean['ndcg@20']):.4f}",
-            number(mean["recall@20 warm"]),
-            interval(warm) if warm else "",
-            number(mean["recall@20 new"]),
-            f"{np.mean(mean['share new']):.1%}",
+            f"{mean['ndcg@20']:.4f}",
+            *warm,
+            f"{mean['recall@20 new']:.4f}",
+            f"{mean['share new']:.1%}",
         ]
-
-
-def number(by_seed: list[float]) -> str:
-    return f"{np.mean(by_seed):.4f}" if np.isfinite(by_seed).all() else ""
 
 
 def weights_table(metrics: dict[str, Any]) -> str:
@@ -311,8 +331,29 @@ def interval(one: dict[str, float]) -> str:
     return f"{one['difference']:+.4f} [{one['low']:+.4f}, {one['high']:+.4f}]"
 
 
+def short_table(metrics: dict[str, Any]) -> str:
+    """The full pool in a few lines, for the project's README."""
+    lines = [
+        "| data | their system | NDCG@20: theirs | fused | fused - theirs | Recall@20, warm items: theirs | fused "
+        "| new items: theirs | fused | places for new items |",
+        "|---" * 10 + "|",
+    ]
+    for data, found in metrics["data"].items():
+        for system in SYSTEMS:
+            case = found[REPORT][f"{system}, full"]
+            sides = [{name: one["mean"] for name, one in case["arms"][arm].items()} for arm in ("theirs", "fused")]
+            cells = [f"{side['ndcg@20']:.4f}" for side in sides]
+            cells += [interval(case["minus"]["fused - theirs"]["ndcg@20"])]
+            cells += [f"{side[name]:.4f}" for name in ("recall@20 warm", "recall@20 new") for side in sides]
+            lines.append(f"| {data} | {system} | " + " | ".join([*cells, f"{sides[1]['share new']:.0%}"]) + " |")
+    return "\n".join(lines)
+
+
 def write_tables(metrics: dict[str, Any]) -> None:
     readme = HERE / "README.md"
+    if "<!-- fusion: written by run.py -->" in (PROJECT / "README.md").read_text(encoding="utf-8"):
+        write_table(PROJECT / "README.md", "fusion", short_table(metrics))
+    write_table(readme, "short", short_table(metrics))
     write_table(readme, "results", results_table(metrics, REPORT))
     write_table(readme, "costs", cost_table(metrics, REPORT))
     write_table(readme, "weights", weights_table(metrics))

@@ -109,7 +109,7 @@ class Candidates:
         """
         score_C = self.scores(fusion)
         parts = [_best_of(score_C, first_U, count_U, k) for first_U, count_U in self._blocks()]
-        best = np.concatenate(parts)
+        best = np.concatenate(parts) if parts else np.empty(0, dtype=np.int64)
         return best, places(self.user_C[best]), score_C[best]
 
     def _blocks(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -180,6 +180,6 @@ def _refuse_repeated(key_R: np.ndarray, name: str, user_ids: np.ndarray, item_id
     if len(repeated):
         user, item = divmod(int(repeated[0]), len(item_ids))
         raise GraphRecError(
-            f"{name}: {len(repeated):,} rows repeat a user and an item, one is user {user_ids[user]!r}, item "
+            f"{name}: a user and an item repeat ({len(repeated):,} times), such as user {user_ids[user]!r}, item "
             f"{item_ids[item]!r}: keep one row of each, such as by drop_duplicates(['user_id', 'item_id'])."
         )

@@ -20,9 +20,9 @@ def fuse(
     says which of them holds the item: theirs, ours or both. Rows stand in the order of user id and rank. A user in one
     table alone keeps that list. An answer depends on the user's own lists alone, and not on the order of rows.
 
-    `new_items` are ids that the other system cannot know, which `fusion.new_weight` is for: where `ours` is what
-    `Recommender.recommend` returns, those of its rows with degree 0. Where a list of theirs has one all the same, it
-    counts there as any other item.
+    `new_items` are ids that the other system cannot know, which `fusion.new_weight` is for: those of
+    `Recommender.embeddings("item")` with degree 0. Where a list of theirs has one all the same, it counts there as any
+    other item.
 
     Raises GraphRecError in one line where a column is missing, ids are no strings or lost their leading zeros, a score
     is no number, a table is empty or repeats a pair, or no user is in both.
@@ -31,13 +31,14 @@ def fuse(
     candidates = Candidates.of(theirs, ours, new_items)
     best, rank, score = candidates.best(fusion, k)
     is_theirs, is_ours = candidates.theirs_C[best] > 0, candidates.ours_C[best] > 0
-    return pd.DataFrame(
+    held_by = np.where(is_theirs & is_ours, "both", np.where(is_theirs, THEIRS, OURS))
+    return pd.DataFrame(  # strings are named as such, for of an empty column pandas could not tell
         {
-            "user_id": candidates.user_ids[candidates.user_C[best]],
+            "user_id": pd.Series(candidates.user_ids[candidates.user_C[best]], dtype=str),
             "rank": rank,
-            "item_id": candidates.item_ids[candidates.item_C[best]],
+            "item_id": pd.Series(candidates.item_ids[candidates.item_C[best]], dtype=str),
             "score": score,
-            "from": np.where(is_theirs & is_ours, "both", np.where(is_theirs, THEIRS, OURS)),
+            "from": pd.Series(held_by, dtype=str),
         }
     )
 

@@ -72,5 +72,5 @@ class Fusion:
         noise = ", which is within the noise" if gain.low <= 0 else ""
         return (
             f"{weights}: NDCG@{one.k} of {one.num_users:,} users {one.theirs:.4f} theirs, {one.ours:.4f} ours, "
-            f"{one.fused:.4f} fused; {about}{noise}; of theirs on known items {-one.known_loss:+.1%}"
+            f"{one.fused:.4f} fused; {about}{noise}; of theirs on known items {0.0 - one.known_loss:+.1%}"
         )

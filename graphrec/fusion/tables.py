@@ -104,6 +104,6 @@ def _require(is_right_R: np.ndarray, table: pd.DataFrame, name: str, wrong: str)
         row = int(np.argmin(is_right_R))
         where = ", ".join(f"{column} {table[column].iloc[row]!r}" for column in _IDS)
         raise GraphRecError(
-            f"{name}: {(~is_right_R).sum():,} rows with {wrong}, the first is row {row + 1} ({where}): correct them or "
-            "leave them out."
+            f"{name}: {wrong} in {(~is_right_R).sum():,} of {len(table):,} rows, the first is row {row + 1} ({where}): "
+            "correct them or leave them out."
         )

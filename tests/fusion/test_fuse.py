@@ -167,6 +167,13 @@ def test_an_answer_does_not_depend_on_who_else_asks(theirs, ours, fusion, k, new
         pd.testing.assert_frame_equal(fused[fused["user_id"] == user].reset_index(drop=True), alone)
 
 
+def test_an_empty_answer_has_the_columns_and_types_of_any_other():
+    theirs, ours = lists(u="a"), lists(u="x")
+    nothing = fuse(theirs, ours, Fusion(1.0, new_weight=0.0), 5, ["x"])
+    assert len(nothing) == 0
+    assert (nothing.dtypes == fuse(theirs, ours, Fusion(0.5), 5).dtypes).all()
+
+
 def test_blocks_of_users_do_not_change_the_answer(monkeypatch):
     rng = np.random.default_rng(0)
     pairs = [(f"u{user:02}", f"i{item:02}") for user in range(17) for item in range(rng.integers(1, 30))]

@@ -19,11 +19,11 @@ WRONG_LISTS = {
     "no rows": (GOOD[:0], "theirs has no rows: there is no list to read"),
     "repeated": (
         pd.concat([GOOD, table(("u1", "a", 9.0))]),
-        "theirs: 1 rows repeat a user and an item, one is user 'u1', item 'a': keep one row",
+        "theirs: a user and an item repeat (1 times), such as user 'u1', item 'a': keep one row",
     ),
     "nan": (
         table(("u1", "a", 1.0), ("u2", "b", np.nan)),
-        "theirs: 1 rows with a score that is no finite number, the first is row 2 (user_id 'u2', item_id 'b')",
+        "theirs: a score that is no finite number in 1 of 2 rows, the first is row 2 (user_id 'u2', item_id 'b')",
     ),
     "words": (GOOD.assign(score="high"), "theirs: column score holds str, expected numbers"),
     "numbers as items": (
@@ -31,7 +31,7 @@ WRONG_LISTS = {
         "theirs: item_id holds int64, expected strings: read the file with",
     ),
     "mixed": (GOOD.assign(user_id=["u1", 1, "u2"]), "theirs: user_id holds values of several types, expected strings"),
-    "missing": (GOOD.assign(user_id=["u1", None, "u2"]), "theirs: 1 rows with no user_id, the first is row 2"),
+    "missing": (GOOD.assign(user_id=["u1", None, "u2"]), "theirs: no user_id in 1 of 3 rows, the first is row 2"),
     "strangers": (
         GOOD.assign(user_id=["x1", "x1", "x2"]),
         "theirs and ours have no user in common (such as 'x1' and 'u1'): both must name users alike",
@@ -50,7 +50,7 @@ def test_lists_that_cannot_be_read_are_refused_in_one_line(name):
 
 
 def test_our_table_is_checked_as_theirs_is():
-    with pytest.raises(GraphRecError, match=r"^ours: 1 rows repeat"):
+    with pytest.raises(GraphRecError, match=r"^ours: a user and an item repeat"):
         fuse(GOOD, pd.concat([GOOD, GOOD[:1]]), Fusion(0.5))
 
 

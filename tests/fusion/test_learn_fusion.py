@@ -17,7 +17,8 @@ USERS, KNOWN, NEW = 90, 40, 7
 def store():
     """Users of two tastes. Theirs knows taste among known items, ours less of it, and which new item suits whom.
 
-    Each likes five of the known items of their taste, and with `likes_new` the one new item that ours finds.
+    Each likes five of the known items of their taste, and with `likes_new` two of three like the one new item
+    that ours finds for them.
     """
 
     def make(likes_new=True, ours_is_noise=False, seed=0):
@@ -34,7 +35,7 @@ def store():
             if not ours_is_noise:
                 ours += [(f"u{user}", f"n{item}", 9.0 if item == suits else -9.0) for item in range(NEW)]
             truth += [(f"u{user}", f"k{item}") for item in rng.choice(np.flatnonzero(own), 5, replace=False)]
-            truth += [(f"u{user}", f"n{suits}")] if likes_new else []
+            truth += [(f"u{user}", f"n{suits}")] if likes_new and user % 3 else []
         columns = ["user_id", "item_id", "score"]
         return (
             pd.DataFrame(theirs, columns=columns),
@@ -101,6 +102,7 @@ def test_noise_beside_theirs_is_left_out_and_the_answer_says_so(store):
     assert fusion.is_theirs_alone
     assert fusion.learned.fused == fusion.learned.theirs
     assert str(fusion).startswith("theirs alone: NDCG@10 of 90 users")
+    assert str(fusion).endswith("which is within the noise; of theirs on known items +0.0%")
 
 
 def test_ours_stands_where_theirs_finds_nothing(store):
@@ -109,6 +111,13 @@ def test_ours_stands_where_theirs_finds_nothing(store):
     assert fusion.learned.theirs == 0
     assert fusion.learned.fused == fusion.learned.ours == pytest.approx(mean_ndcg(good, truth, 10))
     assert fusion.learned.gain.low > 0
+
+
+def test_where_nobody_finds_anything_theirs_alone_stays(store):
+    theirs, ours, truth = store()
+    fusion = learn_fusion(theirs, ours, truth.assign(item_id="z" + truth["item_id"]), 10, NEW_IDS)
+    assert fusion.is_theirs_alone
+    assert (fusion.learned.num_users, fusion.learned.fused, fusion.learned.known_loss) == (USERS, 0.0, 0.0)
 
 
 def test_no_more_of_what_is_known_is_given_up_than_allowed(store):
