@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from graphrec.answer_table import answer_table
+from graphrec.answer import Answer
 from graphrec.config import GraphRecConfig
 from graphrec.data.dataset import Dataset, OwnVectors, SetAside, Truth
 from graphrec.data.filters import NO_FILTERS, Filters
@@ -124,6 +124,17 @@ class Recommender:
 
         Raises GraphRecError for a user who is unknown or has no history, and as `Filters.eligible` does.
         """
+        return self.candidates(user_ids, k, exclude_seen, only_new, filters).table()
+
+    def candidates(
+        self,
+        user_ids: Sequence[str],
+        k: int = 20,
+        exclude_seen: bool = True,
+        only_new: bool = False,
+        filters: Filters = NO_FILTERS,
+    ) -> Answer:
+        """As `recommend`, as plain arrays by column: for a service, which makes no table for every request."""
         state = self.live.state
         k = _checked_k(k, len(state.items))
         _check_list(user_ids, "user ids")
@@ -134,7 +145,7 @@ class Recommender:
         allowed = self._eligible(state, only_new, filters)
         query_BW = state.queries_of(state.q[users], histories)
         found = state.index.search(query_BW, k, exclude=histories if exclude_seen else None, allowed=allowed)
-        return answer_table(state, found.items_BK, found.scores_BK, {"user_id": np.array(user_ids, dtype=object)})
+        return Answer.of(state, found.items_BK, found.scores_BK, {"user_id": np.array(user_ids, dtype=object)})
 
     def recommend_from_items(
         self,
@@ -176,7 +187,7 @@ class Recommender:
         query_1D = state.queries_of(vector_1D, [items], more_raw_BR=more_raw_1R)
         allowed = self._eligible(state, only_new, filters)
         found = state.index.search(query_1D, k, exclude=[items], allowed=allowed)
-        return answer_table(state, found.items_BK, found.scores_BK)
+        return Answer.of(state, found.items_BK, found.scores_BK).table()
 
     def recommend_popular(self, k: int = 20, only_new: bool = False, filters: Filters = NO_FILTERS) -> pd.DataFrame:
         """The k most popular items, for somebody of whom nothing is known: columns as `recommend`, no user_id.
@@ -184,10 +195,12 @@ class Recommender:
         Popularity is log(1 + users) on the site, new items as their content predicts it; `filters` choose a segment.
         """
         state = self.live.state
-        items = state.eligible(self._on_target_site(replace(filters, only_new=only_new or filters.only_new)))
-        popularity_N = state.popularity[items]
-        order = np.argsort(-popularity_N, kind="stable")[: _checked_k(k, len(items))]
-        return answer_table(state, items[order][None], popularity_N[order][None])
+        k = _checked_k(k, len(state.items))
+        items = self._eligible(state, only_new, filters)
+        items = state.most_popular(k) if items is None else items
+        popularity_N = state.popularity(items)
+        order = np.lexsort((items, -popularity_N))[:k]
+        return Answer.of(state, items[order][None], popularity_N[order][None]).table()
 
     def search(
         self,
@@ -220,7 +233,7 @@ class Recommender:
         found = self._searcher(state).search(
             SearchQuery.of(text, image, items, but, without), k, weights, rerank, self._on_target_site(filters)
         )
-        table = answer_table(state, found.items_K[None], found.scores_K[None])
+        table = Answer.of(state, found.items_K[None], found.scores_K[None]).table()
         table["site"] = state.items.site[found.items_K]
         table["matched"] = found.route_K
         return table.assign(**{f"from_{kind}": share_K for kind, share_K in found.share_K.items()})
