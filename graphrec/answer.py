@@ -1,8 +1,7 @@
-"""Ranked items as columns: plain arrays, which are quick, and the table that people read."""
+"""An answer: the ranked items of one state of the model, and what is told of each of them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Self
 
 import numpy as np
 import pandas as pd
@@ -16,46 +15,41 @@ _TEXT = pd.Series([""]).dtype
 
 @dataclass(frozen=True)
 class Answer:
-    """N ranked items of one query or several, one after the other."""
+    """Best first, for each of B queries; -1 where fewer than K items were eligible."""
 
-    columns: dict[str, np.ndarray]
-    """What each query was made of, then rank (from 1), item_id, score, title, degree, source; (N,) each."""
+    state: LiveState
+    items_BK: np.ndarray
+    scores_BK: np.ndarray
 
-    @classmethod
-    def of(
-        cls,
-        state: LiveState,
-        items_BK: np.ndarray,
-        scores_BK: np.ndarray,
-        queries: Mapping[str, np.ndarray] | None = None,
-    ) -> Self:
-        """Of the items that were found, -1 left out. `queries` has B values by the name of a column."""
-        is_found_BK = items_BK >= 0
-        row, place = np.nonzero(is_found_BK)
-        item = items_BK[is_found_BK]
-        columns = {name: values[row] for name, values in (queries or {}).items()}
-        return cls(
-            columns
-            | {
-                "rank": place + 1,
-                "item_id": state.items.item_ids[item],
-                "score": scores_BK[is_found_BK],
-                "title": state.items.title[item],
-                "degree": state.degree[item],
-                "source": state.source(item),
-            }
-        )
+    def columns(self) -> dict[str, np.ndarray]:
+        """rank (from 1), item_id, score, title, degree, source of every item that was found, query after query.
 
-    def __len__(self) -> int:
-        return len(self.columns["rank"])
+        A table of twenty rows takes about as long to make as the ranking; a service does without.
+        """
+        row, place = np.nonzero(self.items_BK >= 0)
+        item, state = self.items_BK[row, place], self.state
+        return {
+            "rank": place + 1,
+            "item_id": state.items.item_ids[item],
+            "score": self.scores_BK[row, place],
+            "title": state.items.title[item],
+            "degree": state.degree[item],
+            "source": state.source(item),
+        }
 
-    def table(self) -> pd.DataFrame:
-        """One row an item."""
-        return pd.DataFrame({name: _column(values) for name, values in self.columns.items()}, copy=False)
+    def table(self, of_queries: Mapping[str, np.ndarray] | None = None) -> pd.DataFrame:
+        """The columns as a data frame; those of B values each stand before them."""
+        row, _ = np.nonzero(self.items_BK >= 0)
+        first = {name: _text(values[row]) for name, values in (of_queries or {}).items()}
+        items = {name: _text(values) if name in _TEXTS else values for name, values in self.columns().items()}
+        return pd.DataFrame(first | items, copy=False)
 
 
-def _column(values: np.ndarray) -> "np.ndarray | pd.api.extensions.ExtensionArray":
+_TEXTS = ("item_id", "title", "source")
+
+
+def _text(values: np.ndarray) -> "np.ndarray | pd.api.extensions.ExtensionArray":
     """Strings as pandas would hold them, without its looking at each of them first: that is most of a table's price."""
-    if values.dtype != object or not isinstance(_TEXT, pd.StringDtype):
+    if not isinstance(_TEXT, pd.StringDtype):
         return values
     return pd.array(pa.array(values, pa.large_string()), dtype=_TEXT)

@@ -16,6 +16,7 @@ from graphrec.answer import Answer
 from graphrec.config import GraphRecConfig
 from graphrec.data.dataset import Dataset, OwnVectors, SetAside, Truth
 from graphrec.data.filters import NO_FILTERS, Filters
+from graphrec.data.id_list import check_list
 from graphrec.device import Device, resolve_device
 from graphrec.errors import GraphRecError
 from graphrec.evaluation.ranking import RankedLists, rank_by_vectors
@@ -124,9 +125,10 @@ class Recommender:
 
         Raises GraphRecError for a user who is unknown or has no history, and as `Filters.eligible` does.
         """
-        return self.candidates(user_ids, k, exclude_seen, only_new, filters).table()
+        answer = self.answer_users(user_ids, k, exclude_seen, only_new, filters)
+        return answer.table({"user_id": np.array(list(user_ids), dtype=object)})
 
-    def candidates(
+    def answer_users(
         self,
         user_ids: Sequence[str],
         k: int = 20,
@@ -134,10 +136,10 @@ class Recommender:
         only_new: bool = False,
         filters: Filters = NO_FILTERS,
     ) -> Answer:
-        """As `recommend`, as plain arrays by column: for a service, which makes no table for every request."""
+        """What `recommend` says, before it is a table."""
         state = self.live.state
         k = _checked_k(k, len(state.items))
-        _check_list(user_ids, "user ids")
+        check_list(user_ids, "user ids")
         user_ids = list(user_ids)
         users = _known_users(state, user_ids)
         histories = state.seen.columns(users)
@@ -145,7 +147,7 @@ class Recommender:
         allowed = self._eligible(state, only_new, filters)
         query_BW = state.queries_of(state.q[users], histories)
         found = state.index.search(query_BW, k, exclude=histories if exclude_seen else None, allowed=allowed)
-        return Answer.of(state, found.items_BK, found.scores_BK, {"user_id": np.array(user_ids, dtype=object)})
+        return Answer(state, found.items_BK, found.scores_BK)
 
     def recommend_from_items(
         self,
@@ -165,10 +167,23 @@ class Recommender:
         Raises GraphRecError for an unknown item, nothing at all, a picture that cannot be used, and texts or pictures
         of which the run has no encoder.
         """
+        return self.answer_visitor(item_ids, k, only_new, filters, texts=texts, images=images).table()
+
+    def answer_visitor(
+        self,
+        item_ids: Sequence[str] = (),
+        k: int = 20,
+        only_new: bool = False,
+        filters: Filters = NO_FILTERS,
+        *,
+        texts: Sequence[str] = (),
+        images: Sequence[str | Path] = (),
+    ) -> Answer:
+        """What `recommend_from_items` says, before it is a table."""
         state, model = self.live.state, self.model_
         k = _checked_k(k, len(state.items))
         for given, of in ((item_ids, "item ids"), (texts, "texts"), (images, "picture files")):
-            _check_list(given, of)
+            check_list(given, of)
         items = state.items.id_index.indices(list(item_ids))
         if (items < 0).any():
             unknown = f"unknown item {item_ids[int(np.argmin(items))]!r}"
@@ -187,20 +202,24 @@ class Recommender:
         query_1D = state.queries_of(vector_1D, [items], more_raw_BR=more_raw_1R)
         allowed = self._eligible(state, only_new, filters)
         found = state.index.search(query_1D, k, exclude=[items], allowed=allowed)
-        return Answer.of(state, found.items_BK, found.scores_BK).table()
+        return Answer(state, found.items_BK, found.scores_BK)
 
     def recommend_popular(self, k: int = 20, only_new: bool = False, filters: Filters = NO_FILTERS) -> pd.DataFrame:
         """The k most popular items, for somebody of whom nothing is known: columns as `recommend`, no user_id.
 
         Popularity is log(1 + users) on the site, new items as their content predicts it; `filters` choose a segment.
         """
+        return self.answer_popular(k, only_new, filters).table()
+
+    def answer_popular(self, k: int = 20, only_new: bool = False, filters: Filters = NO_FILTERS) -> Answer:
+        """What `recommend_popular` says, before it is a table."""
         state = self.live.state
         k = _checked_k(k, len(state.items))
         items = self._eligible(state, only_new, filters)
         items = state.most_popular(k) if items is None else items
         popularity_N = state.popularity(items)
         order = np.lexsort((items, -popularity_N))[:k]
-        return Answer.of(state, items[order][None], popularity_N[order][None]).table()
+        return Answer(state, items[order][None], popularity_N[order][None])
 
     def search(
         self,
@@ -233,7 +252,7 @@ class Recommender:
         found = self._searcher(state).search(
             SearchQuery.of(text, image, items, but, without), k, weights, rerank, self._on_target_site(filters)
         )
-        table = Answer.of(state, found.items_K[None], found.scores_K[None]).table()
+        table = Answer(state, found.items_K[None], found.scores_K[None]).table()
         table["site"] = state.items.site[found.items_K]
         table["matched"] = found.route_K
         return table.assign(**{f"from_{kind}": share_K for kind, share_K in found.share_K.items()})
@@ -299,7 +318,7 @@ class Recommender:
 
         Raises GraphRecError where somebody is unknown, or too little is left.
         """
-        _check_list(user_ids, "user ids")
+        check_list(user_ids, "user ids")
         return self._hold(run_without_users(self._run, user_ids))
 
     def add_items(
@@ -339,7 +358,7 @@ class Recommender:
 
         Raises GraphRecError, with nothing removed, where one is unknown.
         """
-        _check_list(item_ids, "item ids")
+        check_list(item_ids, "item ids")
         self._take([self.live.read_removed(item_ids)])
         return self
 
@@ -499,11 +518,6 @@ def _check_histories(user_ids: Sequence[str], histories: Sequence[np.ndarray]) -
             raise GraphRecError(
                 f"User {user_id!r} has no interaction in the training data. Give items they like instead."
             )
-
-
-def _check_list(given: Sequence[str | Path], of: str) -> None:
-    if isinstance(given, (str, Path)):
-        raise GraphRecError(f"Expected a list of {of}, got {str(given)!r}: write [{str(given)!r}].")
 
 
 def _path(given: str | Path | None) -> Path | None:

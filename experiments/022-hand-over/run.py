@@ -42,6 +42,7 @@ def main() -> None:
                 run_retrained(items, step, arguments.seed)
         compare(arguments.seed)
     write_table(HERE / "README.md", "results", table(KEPT.load()))
+    write_table(PROJECT / "README.md", "hand-over", short_table(KEPT.load()))
 
 
 def run_live(items: TruncatedItems, seed: int) -> None:
@@ -126,6 +127,21 @@ def table(metrics: dict[str, Any]) -> str:
             lines.append(f"| {' | '.join([step, pool, *cells, *gaps, *seconds])} |")
     last = metrics.get("steps", {}).get("0", {}).get(LIVE, {}).get("pool", "")
     return "\n".join([*lines, "", f"Recall@20 / NDCG@20 of the new films. {last}; {metrics.get('machine', '')}."])
+
+
+def short_table(metrics: dict[str, Any]) -> str:
+    """Recall alone, for the project's README."""
+    lines = [
+        "| events per new film | new films alone: content | add-events | retrained | among all films: content | "
+        "add-events | retrained | seconds: add-events | retraining |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for step, ways in sorted(metrics.get("steps", {}).items(), key=lambda one: int(one[0])):
+        cells = [_pair(ways.get(way), pool).split(" / ")[0] for pool in POOLS for way in (CONTENT, LIVE, RETRAINED)]
+        seconds = [str(ways.get(way, {}).get("seconds", "")) for way in (LIVE, RETRAINED)]
+        lines.append(f"| {' | '.join([step, *cells, *seconds])} |")
+    pool = metrics.get("steps", {}).get("0", {}).get(LIVE, {}).get("pool", "")
+    return "\n".join([*lines, "", f"Recall@20 of the new films (MovieLens-1M, masked inside train). {pool}, one seed."])
 
 
 def _pair(result: dict[str, Any] | None, pool: str) -> str:

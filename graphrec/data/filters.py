@@ -126,7 +126,7 @@ def unknown_item(
 def _meets(attributes: Attributes, condition: str) -> np.ndarray:
     name, values = _split(attributes, condition)
     if name in attributes.numeric:
-        low, high = _range(condition, values)
+        low, high = numeric_range(condition, values)
         value_I = attributes.numeric[name]
         return (value_I >= low) & (value_I <= high)  # nan meets neither
     held_I: Sequence[tuple[str, ...]] = (
@@ -168,7 +168,8 @@ def _wanted(name: str, values: str, known: set[str]) -> set[str]:
     return wanted
 
 
-def _range(condition: str, values: str) -> tuple[float, float]:
+def numeric_range(condition: str, values: str) -> tuple[float, float]:
+    """Both ends of `10..50`, `10..`, `..50` or `10`. Raises GraphRecError, naming the condition, for anything else."""
     low, dots, high = values.partition("..")
     if not dots:
         high = low

@@ -29,7 +29,8 @@ class LiveItems:
     """Index → (catalogue, row in it) of the last word on an item that came or changed; None: the base's."""
     removed: np.ndarray
     """int64 rising."""
-    _eligible: dict[Filters, np.ndarray | None] = field(default_factory=dict, compare=False, repr=False)
+    _eligible: dict[Filters, tuple[Patched, np.ndarray | None]] = field(default_factory=dict, compare=False, repr=False)
+    """With the degrees that they were found for."""
 
     @classmethod
     def of(cls, catalogue: Catalogue) -> Self:
@@ -98,12 +99,15 @@ class LiveItems:
         """Items that meet every condition and are not removed, rising; None: all that are not removed."""
         if filters == NO_FILTERS:
             return None
-        if filters not in self._eligible:
-            found = filters.eligible(self.catalogue, degree.full())
-            if len(self._eligible) >= _REMEMBERED:
-                self._eligible.clear()
-            self._eligible[filters] = None if found is None else np.setdiff1d(found, self.removed, assume_unique=True)
-        return self._eligible[filters]
+        asked_before = self._eligible.get(filters)
+        if asked_before is not None and (asked_before[0] is degree or not filters.only_new):
+            return asked_before[1]
+        found = filters.eligible(self.catalogue, degree.full())
+        left = None if found is None else np.setdiff1d(found, self.removed, assume_unique=True)
+        if len(self._eligible) >= _REMEMBERED:
+            self._eligible.clear()
+        self._eligible[filters] = degree, left
+        return left
 
     def card(self, item: int) -> Catalogue:
         """What is known of one item, as a catalogue of one row."""

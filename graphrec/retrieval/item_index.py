@@ -188,7 +188,7 @@ class ItemIndex:
             raise ValueError(f"Expected k of at least 1, got {k}.")
         excluded = Exclusion.of(exclude, len(query_BD), len(self))
         request = Request(query_BD, self.vectors_ID, k, excluded, product_error(query_BD, self.largest_norm))
-        return best_items(request, self.sources(_checked_allowed(allowed, len(self))))
+        return best_items(request, self.sources(checked_allowed(allowed, len(self))))
 
     def sources(self, allowed: np.ndarray | None) -> list[Source]:
         """Where candidates among these items (rising; None: all) come from, the quickest first."""
@@ -241,7 +241,8 @@ def _checked(vectors_ID: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(vectors_ID, dtype=np.float32)
 
 
-def _checked_allowed(allowed: np.ndarray | None, num_items: int) -> np.ndarray | None:
+def checked_allowed(allowed: np.ndarray | None, num_items: int) -> np.ndarray | None:
+    """Rising, each once. Raises ValueError where there is no such item."""
     if allowed is None:
         return None
     allowed = np.unique(np.asarray(allowed, dtype=np.int64))

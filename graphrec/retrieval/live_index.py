@@ -17,7 +17,7 @@ from graphrec.data.patched import Patched
 from graphrec.data.rising import is_among, without_rows
 from graphrec.retrieval.exclusion import Exclusion
 from graphrec.retrieval.found import Found
-from graphrec.retrieval.item_index import ItemIndex
+from graphrec.retrieval.item_index import ItemIndex, checked_allowed
 from graphrec.retrieval.rescoring import Request, Source, best_items, product_error
 from graphrec.retrieval.scanned import Scanned
 
@@ -74,7 +74,7 @@ class LiveIndex:
         excluded = Exclusion.of(exclude, len(query_BD), len(self))
         error_B = product_error(query_BD, self.largest_norm)
         request = Request(query_BD, self.vectors_ID, k, excluded, error_B)
-        return best_items(request, self._sources(allowed))
+        return best_items(request, self._sources(checked_allowed(allowed, len(self))))
 
     def _sources(self, allowed: np.ndarray | None) -> list[Source]:
         if allowed is None:

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
-import pandas as pd
 
 from graphrec.data.filters import Filters
 from graphrec.living.live_state import LiveState
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from graphrec.serving.requests import _Filtered
 
 R = TypeVar("R", bound=RankedItem)
-Columns = Mapping[str, np.ndarray] | pd.DataFrame
 
 
 def recommend(now: Snapshot, asked: RecommendRequest, pictures: Sequence[Upload], limits: Limits) -> RecommendAnswer:
@@ -30,20 +28,18 @@ def recommend(now: Snapshot, asked: RecommendRequest, pictures: Sequence[Upload]
     model, filters = now.model, _filters(now.state, asked)
     known, unknown = _by_catalogue(now.state, asked.item_ids)
     basis: Basis = "popular"
-    found: Columns
     user_id = _with_history(now, asked.user_id)
     if user_id is not None:
-        found = model.candidates([user_id], asked.k, not asked.include_seen, filters=filters).columns
-        basis = "user"
+        answer, basis = model.answer_users([user_id], asked.k, not asked.include_seen, filters=filters), "user"
     elif known or asked.texts or pictures:
         with picture_files(pictures, limits) as images:
-            found = model.recommend_from_items(known, asked.k, filters=filters, texts=asked.texts, images=images)
+            answer = model.answer_visitor(known, asked.k, filters=filters, texts=asked.texts, images=images)
         basis = "items"
     else:
-        found = model.recommend_popular(asked.k, filters=filters)
+        answer = model.answer_popular(asked.k, filters=filters)
     return RecommendAnswer(
         model_version=now.version, sequence=now.sequence, basis=basis, unknown_items=unknown,
-        items=_rows(found, RankedItem),
+        items=_rows(answer.columns(), RankedItem),
     )  # fmt: skip
 
 
@@ -57,7 +53,7 @@ def search(now: Snapshot, asked: SearchRequest, pictures: Sequence[Upload], limi
     return SearchAnswer(
         model_version=now.version,
         sequence=now.sequence,
-        items=_rows(table, FoundItem),
+        items=_rows({name: table[name].to_numpy() for name in FoundItem.model_fields}, FoundItem),
     )
 
 
@@ -82,8 +78,6 @@ def _with_history(now: Snapshot, user_id: str | None) -> str | None:
     return known if known is not None and len(state.seen.row(int(state.users.indices([known])[0]))[0]) else None
 
 
-def _rows(columns: Columns, row: type[R]) -> list[R]:
-    """The row's fields of each line, column by column: row by row a table is slow."""
-    names = [str(name) for name in columns]
-    lines = zip(*(columns[name].tolist() for name in names), strict=True)
-    return [row.model_validate(dict(zip(names, values, strict=True))) for values in lines]
+def _rows(columns: Mapping[str, np.ndarray], row: type[R]) -> list[R]:
+    lines = zip(*(values.tolist() for values in columns.values()), strict=True)
+    return [row.model_validate(dict(zip(columns, line, strict=True))) for line in lines]

@@ -39,7 +39,7 @@ def test_every_example_runs_and_says_what_it_found(found_by, example):
     assert found.get("lists_equal", True) is True
 
 
-@pytest.mark.parametrize("library", ["pandas", "numpy", "faiss", "recbole"])
+@pytest.mark.parametrize("library", ["pandas", "numpy", "faiss", "recbole", "qdrant", "postgres"])
 def test_an_export_read_with_one_library_gives_recalls_lists(found_by, loaded, library):
     found = found_by(f"with_{library}.py")
     assert found["equal"] == found["users"] == min(300, int((loaded.embeddings("user").degree > 0).sum()))

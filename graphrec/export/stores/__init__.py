@@ -1,0 +1,1 @@
+"""What vector databases share: what they keep of an item, what is asked of them, and how their answers are ordered."""
