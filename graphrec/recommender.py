@@ -428,7 +428,7 @@ class Recommender:
     @cached_property
     def version(self) -> str:
         """Twelve hex digits that change with any served vector: vectors of different versions are not comparable."""
-        return hashlib.sha256(np.ascontiguousarray(self.model_.served_ID).tobytes()).hexdigest()[:12]
+        return hashlib.sha256(np.ascontiguousarray(self.model_.served_ID).data).hexdigest()[:12]
 
     @cached_property
     def blocks(self) -> FeatureBlocks:
