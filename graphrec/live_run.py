@@ -200,10 +200,18 @@ class LiveRun:
 def _opened(folder: Path, device: Device, cache: Path | None) -> tuple[Recommender, Journal, tuple[int, ...]]:
     identity = _identity(folder)
     model = Recommender.load(folder, device, cache)
-    model.live.encoder.prepare()  # now, not while somebody waits for an answer
+    _prepare(model)
     if not os.access(folder, os.W_OK):
         raise GraphRecError(f"{folder} is not yours to write to: ask its owner, or copy the run.")
     return model, Journal(folder / JOURNAL), identity
+
+
+def _prepare(model: Recommender) -> None:
+    """Make what is made once and takes as long as the catalogue is large: now, not while somebody waits."""
+    _ = model.version, model.model_.by_popularity
+    model.live.encoder.prepare()
+    for ids in (model.live.state.items.id_index, model.live.state.users):
+        ids.prepare()
 
 
 def _identity(folder: Path) -> tuple[int, ...]:

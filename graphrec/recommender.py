@@ -214,9 +214,11 @@ class Recommender:
     def answer_popular(self, k: int = 20, only_new: bool = False, filters: Filters = NO_FILTERS) -> Answer:
         """What `recommend_popular` says, before it is a table."""
         state = self.live.state
-        items = state.eligible(self._on_target_site(replace(filters, only_new=only_new or filters.only_new)))
-        popularity_N = state.popularity[items]
-        order = np.argsort(-popularity_N, kind="stable")[: _checked_k(k, len(items))]
+        k = _checked_k(k, len(state.items))
+        items = self._eligible(state, only_new, filters)
+        items = state.most_popular(k) if items is None else items
+        popularity_N = state.popularity(items)
+        order = np.lexsort((items, -popularity_N))[:k]
         return Answer(state, items[order][None], popularity_N[order][None])
 
     def search(
@@ -429,7 +431,7 @@ class Recommender:
     @cached_property
     def version(self) -> str:
         """Twelve hex digits that change with any served vector: vectors of different versions are not comparable."""
-        return hashlib.sha256(np.ascontiguousarray(self.model_.served_ID).tobytes()).hexdigest()[:12]
+        return hashlib.sha256(np.ascontiguousarray(self.model_.served_ID).data).hexdigest()[:12]
 
     @cached_property
     def blocks(self) -> FeatureBlocks:
