@@ -233,3 +233,18 @@ def test_the_journal_is_not_in_the_manifest_and_the_rest_is_untouched(folder):
     assert set(now) - set(before) == {JOURNAL}
     assert all(now[name] == content for name, content in before.items())
     assert JOURNAL not in json.loads(before["manifest.json"])["files"]
+
+
+def test_who_is_forgotten_leaves_what_was_written_meanwhile_too(run_copy, small_store):
+    """Entries that came between the reading of a run and its saving are the journal's alone."""
+    model = Recommender.load(run_copy, "cpu")
+    gone, stays = (str(one) for one in model.train_.user_ids[:2])
+    items = [str(one) for one in model.train_.catalogue.item_ids[:2]]
+    with LiveRun.open(run_copy, "cpu") as live:
+        live.add_events([{"user_id": user, "item_id": items[0]} for user in (gone, stays, "newcomer")])
+        live.update_items([{"item_id": items[1], "title": "Changed meanwhile"}])
+    model.forget_users([gone])
+    model.save(run_copy)
+    after = Recommender.load(run_copy, "cpu")
+    assert after.changes_.user_ids == {stays, "newcomer"}
+    assert after.live.state.items.title[1] == "Changed meanwhile"
