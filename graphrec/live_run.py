@@ -6,7 +6,8 @@ anybody see it. Several processes may write to one folder: each takes in what th
 
 import os
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
@@ -15,6 +16,7 @@ import numpy as np
 
 from graphrec.artifact import MANIFEST
 from graphrec.data.dataset import OwnVectors, SetAside
+from graphrec.data.id_list import check_list
 from graphrec.device import Device
 from graphrec.errors import GraphRecError
 from graphrec.living.drift import Drift
@@ -105,6 +107,7 @@ class LiveRun:
 
     def remove_items(self, item_ids: Sequence[str]) -> Change:
         """See `Recommender.remove_items`; nothing happened where it raises."""
+        check_list(item_ids, "item ids")
         return self._change(lambda live: (live.read_removed(item_ids), SetAside()))
 
     def add_events(self, events: Source, *, site: str | None = None) -> Change:
@@ -115,16 +118,22 @@ class LiveRun:
         """Take in what other processes wrote, and follow a run that a new training put here; whether anything was new.
 
         Where the run is just being replaced, or cannot be read, the old one goes on answering. Cheap where nothing is
-        new: call it as often as you like.
+        new: call it as often as you like. While another thread writes it answers at once: that takes in everything.
         """
-        if _identity(self.folder) != self._identity:
-            return self._reopen()
-        if self._journal.last == self.sequence:
+        if not self._writing.acquire(blocking=False):
             return False
-        with self._writing:
-            before = self.sequence
-            self._catch_up()
-            return self.sequence != before
+        try:
+            if _identity(self.folder) != self._identity:
+                self._reopen()
+                return True
+            before = self._model
+            if self._journal.last != self.sequence:
+                self._catch_up()
+            return self._model is not before
+        except (GraphRecError, OSError):
+            return False
+        finally:
+            self._writing.release()
 
     def __enter__(self) -> Self:
         return self
@@ -138,26 +147,36 @@ class LiveRun:
             self._journal.close()
 
     def _change(self, read: _Read) -> Change:
-        entry, set_aside = read(self._model.live)  # whatever takes long, before anybody has to wait
-        seen = self.sequence
-        with self._writing, locked(self.folder.parent):  # nobody puts another run here meanwhile
-            if _identity(self.folder) != self._identity:
-                self._reopen()
-                seen = -1
+        before = self._model
+        entry, set_aside = read(before.live)  # whatever takes long, before anybody has to wait
+        with self._writing, self._in_place():
             with self._journal.transaction():
                 self._catch_up()
-                if self.sequence != seen:
+                if self._model is not before:
                     entry, set_aside = read(self._model.live)
                 if isinstance(entry, Happened):
                     entry, set_aside = self._without_known(entry, set_aside)
                 sequence = self._journal.last
-                if not isinstance(entry, Happened) or len(entry):
+                if len(entry):
                     stored = self._journal.append(Stored(0, entry, self.version, self._model.made_by))
                     sequence, changed = stored.sequence, self._model.taking([stored])
                 else:
                     changed = self._model
             self._model = changed  # only now that it is on the disk
         return Change(sequence, _ids(entry), set_aside, changed.drift)
+
+    @contextmanager
+    def _in_place(self) -> Iterator[None]:
+        """The run that is held is the one in the folder, and nobody puts another there meanwhile.
+
+        Raises GraphRecError where there is none that could be held.
+        """
+        while True:
+            with locked(self.folder.parent):
+                if _identity(self.folder) == self._identity:
+                    yield
+                    return
+            self._reopen()  # takes long, and puts a half-made replacement right, for which it needs the lock itself
 
     def _without_known(self, entry: Happened, set_aside: SetAside) -> tuple[Happened, SetAside]:
         is_known_E = self._journal.known_events(entry)
@@ -171,25 +190,28 @@ class LiveRun:
         if stored:
             self._model = self._model.taking(stored)
 
-    def _reopen(self) -> bool:
-        device, cache = self._model.device, self._model.cache
-        try:
-            model, journal, identity = _opened(self.folder, device, None if cache is None else Path(cache))
-        except (GraphRecError, OSError):
-            return False
-        with self._writing:
-            self._journal.close()
-            self._model, self._journal, self._identity = model, journal, identity
-        return True
+    def _reopen(self) -> None:
+        cache, before = self._model.cache, self._journal
+        opened = _opened(self.folder, self._model.device, None if cache is None else Path(cache))
+        self._model, self._journal, self._identity = opened
+        before.close()
 
 
 def _opened(folder: Path, device: Device, cache: Path | None) -> tuple[Recommender, Journal, tuple[int, ...]]:
     identity = _identity(folder)
     model = Recommender.load(folder, device, cache)
-    model.live.encoder.prepare()  # now, not while somebody waits for an answer
+    _prepare(model)
     if not os.access(folder, os.W_OK):
         raise GraphRecError(f"{folder} is not yours to write to: ask its owner, or copy the run.")
     return model, Journal(folder / JOURNAL), identity
+
+
+def _prepare(model: Recommender) -> None:
+    """Make what is made once and takes as long as the catalogue is large: now, not while somebody waits."""
+    _ = model.version, model.model_.by_popularity
+    model.live.encoder.prepare()
+    for ids in (model.live.state.items.id_index, model.live.state.users):
+        ids.prepare()
 
 
 def _identity(folder: Path) -> tuple[int, ...]:

@@ -12,10 +12,11 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from graphrec.answer_table import answer_table
+from graphrec.answer import Answer
 from graphrec.config import GraphRecConfig
 from graphrec.data.dataset import Dataset, OwnVectors, SetAside, Truth
 from graphrec.data.filters import NO_FILTERS, Filters
+from graphrec.data.id_list import check_list
 from graphrec.device import Device, resolve_device
 from graphrec.errors import GraphRecError
 from graphrec.evaluation.ranking import RankedLists, rank_by_vectors
@@ -124,9 +125,21 @@ class Recommender:
 
         Raises GraphRecError for a user who is unknown or has no history, and as `Filters.eligible` does.
         """
+        answer = self.answer_users(user_ids, k, exclude_seen, only_new, filters)
+        return answer.table({"user_id": np.array(list(user_ids), dtype=object)})
+
+    def answer_users(
+        self,
+        user_ids: Sequence[str],
+        k: int = 20,
+        exclude_seen: bool = True,
+        only_new: bool = False,
+        filters: Filters = NO_FILTERS,
+    ) -> Answer:
+        """What `recommend` says, before it is a table."""
         state = self.live.state
         k = _checked_k(k, len(state.items))
-        _check_list(user_ids, "user ids")
+        check_list(user_ids, "user ids")
         user_ids = list(user_ids)
         users = _known_users(state, user_ids)
         histories = state.seen.columns(users)
@@ -134,7 +147,7 @@ class Recommender:
         allowed = self._eligible(state, only_new, filters)
         query_BW = state.queries_of(state.q[users], histories)
         found = state.index.search(query_BW, k, exclude=histories if exclude_seen else None, allowed=allowed)
-        return answer_table(state, found.items_BK, found.scores_BK, {"user_id": np.array(user_ids, dtype=object)})
+        return Answer(state, found.items_BK, found.scores_BK)
 
     def recommend_from_items(
         self,
@@ -154,10 +167,23 @@ class Recommender:
         Raises GraphRecError for an unknown item, nothing at all, a picture that cannot be used, and texts or pictures
         of which the run has no encoder.
         """
+        return self.answer_visitor(item_ids, k, only_new, filters, texts=texts, images=images).table()
+
+    def answer_visitor(
+        self,
+        item_ids: Sequence[str] = (),
+        k: int = 20,
+        only_new: bool = False,
+        filters: Filters = NO_FILTERS,
+        *,
+        texts: Sequence[str] = (),
+        images: Sequence[str | Path] = (),
+    ) -> Answer:
+        """What `recommend_from_items` says, before it is a table."""
         state, model = self.live.state, self.model_
         k = _checked_k(k, len(state.items))
         for given, of in ((item_ids, "item ids"), (texts, "texts"), (images, "picture files")):
-            _check_list(given, of)
+            check_list(given, of)
         items = state.items.id_index.indices(list(item_ids))
         if (items < 0).any():
             unknown = f"unknown item {item_ids[int(np.argmin(items))]!r}"
@@ -176,18 +202,24 @@ class Recommender:
         query_1D = state.queries_of(vector_1D, [items], more_raw_BR=more_raw_1R)
         allowed = self._eligible(state, only_new, filters)
         found = state.index.search(query_1D, k, exclude=[items], allowed=allowed)
-        return answer_table(state, found.items_BK, found.scores_BK)
+        return Answer(state, found.items_BK, found.scores_BK)
 
     def recommend_popular(self, k: int = 20, only_new: bool = False, filters: Filters = NO_FILTERS) -> pd.DataFrame:
         """The k most popular items, for somebody of whom nothing is known: columns as `recommend`, no user_id.
 
         Popularity is log(1 + users) on the site, new items as their content predicts it; `filters` choose a segment.
         """
+        return self.answer_popular(k, only_new, filters).table()
+
+    def answer_popular(self, k: int = 20, only_new: bool = False, filters: Filters = NO_FILTERS) -> Answer:
+        """What `recommend_popular` says, before it is a table."""
         state = self.live.state
-        items = state.eligible(self._on_target_site(replace(filters, only_new=only_new or filters.only_new)))
-        popularity_N = state.popularity[items]
-        order = np.argsort(-popularity_N, kind="stable")[: _checked_k(k, len(items))]
-        return answer_table(state, items[order][None], popularity_N[order][None])
+        k = _checked_k(k, len(state.items))
+        items = self._eligible(state, only_new, filters)
+        items = state.most_popular(k) if items is None else items
+        popularity_N = state.popularity(items)
+        order = np.lexsort((items, -popularity_N))[:k]
+        return Answer(state, items[order][None], popularity_N[order][None])
 
     def search(
         self,
@@ -220,7 +252,7 @@ class Recommender:
         found = self._searcher(state).search(
             SearchQuery.of(text, image, items, but, without), k, weights, rerank, self._on_target_site(filters)
         )
-        table = answer_table(state, found.items_K[None], found.scores_K[None])
+        table = Answer(state, found.items_K[None], found.scores_K[None]).table()
         table["site"] = state.items.site[found.items_K]
         table["matched"] = found.route_K
         return table.assign(**{f"from_{kind}": share_K for kind, share_K in found.share_K.items()})
@@ -286,8 +318,11 @@ class Recommender:
 
         Raises GraphRecError where somebody is unknown, or too little is left.
         """
-        _check_list(user_ids, "user ids")
-        return self._hold(run_without_users(self._run, user_ids))
+        check_list(user_ids, "user ids")
+        before = self.version
+        self._hold(run_without_users(self._run, user_ids))
+        self.changes_ = self.changes_.of_version(before, self.version)  # nothing was trained on what came since
+        return self
 
     def add_items(
         self,
@@ -326,7 +361,7 @@ class Recommender:
 
         Raises GraphRecError, with nothing removed, where one is unknown.
         """
-        _check_list(item_ids, "item ids")
+        check_list(item_ids, "item ids")
         self._take([self.live.read_removed(item_ids)])
         return self
 
@@ -355,7 +390,7 @@ class Recommender:
 
     def _take(self, entries: Sequence[Entry]) -> None:
         live = self.live.taking(entries)
-        stored = tuple(Stored(0, entry, self.version, self.made_by) for entry in entries)
+        stored = tuple(Stored(0, entry, self.version, self.made_by) for entry in entries if len(entry))
         self.live = live
         self.changes_ = self.changes_.with_more(stored)
 
@@ -396,7 +431,7 @@ class Recommender:
     @cached_property
     def version(self) -> str:
         """Twelve hex digits that change with any served vector: vectors of different versions are not comparable."""
-        return hashlib.sha256(np.ascontiguousarray(self.model_.served_ID).tobytes()).hexdigest()[:12]
+        return hashlib.sha256(np.ascontiguousarray(self.model_.served_ID).data).hexdigest()[:12]
 
     @cached_property
     def blocks(self) -> FeatureBlocks:
@@ -486,11 +521,6 @@ def _check_histories(user_ids: Sequence[str], histories: Sequence[np.ndarray]) -
             raise GraphRecError(
                 f"User {user_id!r} has no interaction in the training data. Give items they like instead."
             )
-
-
-def _check_list(given: Sequence[str | Path], of: str) -> None:
-    if isinstance(given, (str, Path)):
-        raise GraphRecError(f"Expected a list of {of}, got {str(given)!r}: write [{str(given)!r}].")
 
 
 def _path(given: str | Path | None) -> Path | None:

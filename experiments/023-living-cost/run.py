@@ -40,6 +40,7 @@ TURNS = {"add 100 items": 9, "add 1,000 events of 100 users": 5}
 DEFAULT_TURNS = 15
 COUNTED = 200
 """Changes whose memory is added up; of large ones a twentieth."""
+KINDS = {"Without CLIP": False, "Texts by the small CLIP": True}
 Change = Callable[["Recommender | LiveRun"], Any]
 
 
@@ -218,16 +219,17 @@ def results(metrics: dict[str, Any]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--scratch", type=Path, help="folder for the runs, on the disk that is to be measured")
+    parser.add_argument("--kind", choices=KINDS, action="append", help="only this one, beside what was measured before")
     parser.add_argument("--tables-only", action="store_true", help="write the tables again from metrics.json")
     arguments = parser.parse_args()
-    if arguments.tables_only:
-        metrics = json.loads((HERE / "metrics.json").read_text(encoding="utf-8"))
-    else:
+    written = HERE / "metrics.json"
+    metrics: dict[str, Any] = json.loads(written.read_text(encoding="utf-8")) if written.is_file() else {"kinds": {}}
+    if not arguments.tables_only:
         torch.set_num_threads(1)
-        kinds = {"Without CLIP": False, "Texts by the small CLIP": True}
-        measurements = {kind: one_kind(arguments.scratch, with_clip, SIZES) for kind, with_clip in kinds.items()}
-        metrics = {"sizes": SIZES, "kinds": measurements, **machine()}
-        write_metrics(HERE, metrics)
+        for kind in arguments.kind or KINDS:
+            metrics["kinds"][kind] = one_kind(arguments.scratch, KINDS[kind], SIZES)
+            metrics |= {"sizes": SIZES, **machine()}
+            write_metrics(HERE, metrics)
     write_table(HERE / "README.md", "results", results(metrics))
 
 

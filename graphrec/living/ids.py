@@ -27,6 +27,11 @@ class Ids:
         """With nothing added."""
         return cls(base, Patched(ids), {})
 
+    def prepare(self) -> None:
+        """Make what ids are looked up in; otherwise the first that is asked for waits."""
+        if len(self.base):
+            self.base.get_loc(self.base[0])
+
     def __len__(self) -> int:
         return len(self.names)
 

@@ -10,7 +10,7 @@ import json
 import os
 import sqlite3
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from graphrec.data.catalogue import Attributes, Catalogue
@@ -76,7 +77,7 @@ class Journal:
         """
         self.path = path
         is_open = os.access(path.parent, os.W_OK)
-        where = f"{path.absolute().as_uri()}?{'' if is_open else 'immutable=1'}"
+        where = f"{path.absolute().as_uri()}?{'' if is_open else _read_only(path)}"
         with _told(path):
             self._connection = sqlite3.connect(
                 where, timeout=_WAIT_SECONDS, isolation_level=None, check_same_thread=False, uri=True
@@ -144,10 +145,7 @@ class Journal:
                 found = self._connection.execute(
                     "SELECT seq, id, kind, model, made_by FROM entries WHERE seq > ? ORDER BY seq", (sequence,)
                 ).fetchall()
-                return [
-                    Stored(seq, self._read(seq, kind), model, json.loads(made_by), id_)
-                    for seq, id_, kind, model, made_by in found
-                ]
+                return [self._read(*row) for row in found]
             finally:
                 if not is_inside:
                     self._connection.execute("COMMIT")
@@ -167,13 +165,13 @@ class Journal:
                 known.update(rows)
         return np.array([key[2] is not None and key in known for key in keys], dtype=bool)
 
-    def take_over(self, other: Path) -> int:
-        """Write the entries of another journal that are not here behind the own; answers how many."""
+    def take_over(self, other: Path, as_here: Callable[[Stored], Stored]) -> int:
+        """Write the entries of another journal that are not here behind the own, as they are here; answers how many."""
         with self.transaction():
             here = {id_ for (id_,) in self._connection.execute("SELECT id FROM entries")}
             missing = [one for one in Journal(other).closing_after(0) if one.id not in here]
             for one in missing:
-                self.append(one)
+                self.append(as_here(one))
         return len(missing)
 
     def closing_after(self, sequence: int) -> list[Stored]:
@@ -195,7 +193,16 @@ class Journal:
         """Leaves one file, where nobody else has it open."""
         self._connection.close()
 
-    def _read(self, number: int, kind: str) -> Entry:
+    def _read(self, number: int, id_: str, kind: str, model: str, made_by: str) -> Stored:
+        try:
+            return Stored(number, self._entry(number, kind), model, json.loads(made_by), id_)
+        except (LookupError, TypeError, ValueError, AttributeError, SafetensorError) as error:
+            raise GraphRecError(
+                f"{self.path}: change {number} cannot be read ({type(error).__name__}), the file is damaged: put a "
+                "copy back, or take it away to go on without any change since training."
+            ) from None
+
+    def _entry(self, number: int, kind: str) -> Entry:
         def rows(table: str, columns: str) -> list[tuple[Any, ...]]:
             query = f"SELECT {columns} FROM {table} WHERE seq = ? ORDER BY rowid"
             return self._connection.execute(query, (number,)).fetchall()
@@ -281,6 +288,11 @@ def _happened(rows: Sequence[tuple[Any, ...]]) -> Happened:
     text = [np.array(columns[place], dtype=object) for place in (0, 1, 4, 5)]
     time_E = np.array([np.nan if one is None else one for one in columns[3]], dtype=np.float64)
     return Happened(text[0], text[1], np.array(columns[2], dtype=np.float32), time_E, text[2], text[3])
+
+
+def _read_only(path: Path) -> str:
+    """Somebody who has it open may have written more than the file holds yet; otherwise nothing beside it is needed."""
+    return "mode=ro" if path.with_name(JOURNAL_FILES[1]).exists() else "immutable=1"
 
 
 @contextmanager

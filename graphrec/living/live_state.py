@@ -9,13 +9,13 @@ Shapes: I items, U users, L layers, D dimensions of the encoder, R of the raw bl
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Self
 
 import numpy as np
 
 from graphrec.data.filters import Filters
 from graphrec.data.patched import Patched
+from graphrec.data.rising import is_among
 from graphrec.graph.patched_matrix import PatchedMatrix
 from graphrec.graph.site_view import SiteView
 from graphrec.living.ids import Ids
@@ -81,14 +81,24 @@ class LiveState:
         content_NW[trained] = self.model.content_ID[items[trained]]
         return content_NW
 
-    @cached_property
-    def popularity(self) -> np.ndarray:
-        """The popularity term of every item, as it is served, float32 (I,)."""
-        popularity_I = np.empty(len(self.items), dtype=np.float32)
+    def popularity(self, items: np.ndarray) -> np.ndarray:
+        """The popularity term of these items, as it is served, float32 (N,)."""
         vectors = self.index.vectors_ID
-        popularity_I[: len(vectors.base)] = vectors.base[:, -1]
-        popularity_I[vectors.rows] = vectors[vectors.rows][:, -1]
-        return popularity_I
+        popularity_N = np.empty(len(items), dtype=np.float32)
+        is_moved_N = is_among(items, vectors.rows)
+        popularity_N[~is_moved_N] = vectors.base[items[~is_moved_N], -1]
+        popularity_N[is_moved_N] = vectors[items[is_moved_N]][:, -1]
+        return popularity_N
+
+    def most_popular(self, k: int) -> np.ndarray:
+        """At least k items that may be returned, where there are as many, and none that is left out is more popular.
+
+        The order of the training is walked down as far as needed, however large the catalogue.
+        """
+        moved, removed = self.index.vectors_ID.rows, self.items.removed
+        first = self.model.by_popularity[: k + len(moved) + len(removed)]
+        either = np.concatenate([first[~is_among(first, moved)], moved])
+        return either[~is_among(either, removed)]
 
     def nodes(self, items: np.ndarray) -> np.ndarray:
         """The items at which edges end: those of other sites at the item that stands for them."""

@@ -156,14 +156,20 @@ def _moment_change(
     then = own_before.take(users[is_known])
     then_VI = _normalised(then)
     moved = np.unique(np.concatenate([now_VI.indices, then_VI.indices]))
-    now_VM, then_VM = now_VI[:, moved], sp.csr_matrix((then_VI.data, then_VI.indices, then_VI.indptr), then.shape)
-    change_MD = now_VM.T @ state.q[users].astype(np.float64)
-    return moved, change_MD - then_VM[:, moved].T @ before_VD[is_known]
+    change_MD = _of_columns(now_VI, moved).T @ state.q[users].astype(np.float64)
+    return moved, change_MD - _of_columns(then_VI, moved).T @ before_VD[is_known]
 
 
 def _normalised(matrix_VI: sp.csr_matrix) -> sp.csr_matrix:
     degree_V = np.diff(matrix_VI.indptr)
-    return sp.csr_matrix(sp.diags_array(1 / np.sqrt(np.maximum(degree_V, 1))) @ matrix_VI.astype(np.float64))
+    weight_E = matrix_VI.data / np.repeat(np.sqrt(degree_V), degree_V)
+    return sp.csr_matrix((weight_E, matrix_VI.indices, matrix_VI.indptr), matrix_VI.shape)
+
+
+def _of_columns(matrix_VI: sp.csr_matrix, columns: np.ndarray) -> sp.csr_matrix:
+    """Its columns, rising, which are all that it has: SciPy takes columns at a cost that is that of all."""
+    place_E = np.searchsorted(columns, matrix_VI.indices)
+    return sp.csr_matrix((matrix_VI.data, place_E, matrix_VI.indptr), (matrix_VI.shape[0], len(columns)))
 
 
 def _served(state: LiveState, items: np.ndarray) -> np.ndarray:

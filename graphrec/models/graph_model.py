@@ -8,6 +8,7 @@
 """
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -75,6 +76,11 @@ class GraphModel:
     """Users of the same product on other sites."""
     placement: Placement
     """For items that arrive later."""
+
+    @cached_property
+    def by_popularity(self) -> np.ndarray:
+        """All items by their popularity term as it is served, the most popular first; int64 (I,)."""
+        return np.argsort(-self.served_ID[:, -1], kind="stable")
 
     def queries(self, q_BD: np.ndarray, items_BI: sp.csr_matrix, popularity: bool = True) -> np.ndarray:
         """What is searched with, (B, D + R + 1) float32, for users of these encodings and items.
