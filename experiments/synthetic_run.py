@@ -24,6 +24,7 @@ from graphrec.features.extract import ItemFeatures
 from graphrec.features.gate import item_blocks
 from graphrec.features.modality import Modality
 from graphrec.graph.site_view import SiteView
+from graphrec.living.journal import JOURNAL
 from graphrec.models import kernel_ridge
 from graphrec.models.graph_model import GraphModel, assemble
 from graphrec.models.graphsage import GraphSAGE
@@ -166,7 +167,7 @@ def _few_landmarks() -> Iterator[None]:
 
 
 def run_folder(scratch: Path, num_items: int, with_clip: bool = False, index: IndexConfig | None = None) -> Path:
-    """The folder of such a run, made where it is not there yet."""
+    """The folder of such a run, made where it is not there yet; what changed in it since is let go of."""
     factory = "" if index is None else f"-{index.factory}"
     folder = scratch / f"synthetic-{num_items}{'-clip' if with_clip else ''}{factory}" / "run"
     if not folder.is_dir():
@@ -174,6 +175,8 @@ def run_folder(scratch: Path, num_items: int, with_clip: bool = False, index: In
         folder.parent.mkdir(parents=True, exist_ok=True)
         write_run(synthetic_run(num_items, with_clip, index), folder)
         print(f"made {folder.parent.name} in {time.monotonic() - started:.0f} s", flush=True)
+    for left in folder.glob(f"{JOURNAL}*"):
+        left.unlink()
     return folder
 
 

@@ -26,7 +26,6 @@ import torch
 
 from graphrec.data.dataset import OwnVectors
 from graphrec.live_run import LiveRun
-from graphrec.living.journal import JOURNAL
 from graphrec.recommender import Recommender
 
 HERE = Path(__file__).parent
@@ -152,8 +151,6 @@ def one_kind(scratch: Path, with_clip: bool, sizes: tuple[int, ...]) -> dict[str
     workloads, opened = [], []
     for size in sizes:
         folder = run_folder(scratch, size, with_clip)
-        for left in folder.glob(f"{JOURNAL}*"):
-            left.unlink()
         started = time.perf_counter()
         run = LiveRun.open(folder, device="cpu")
         opened.append(round(time.perf_counter() - started, 1))
