@@ -213,6 +213,20 @@ def results(metrics: dict[str, Any]) -> str:
     return "\n\n".join([*parts, about])
 
 
+def short_table(metrics: dict[str, Any]) -> str:
+    """After a thousand changes, for the project's README."""
+    stage = metrics["kinds"]["Without CLIP"]["stages"]["1000"]
+    lines = ["| change | 10⁴ items | 10⁶ items | with the journal: 10⁴ | 10⁶ |", "|---|---|---|---|---|"]
+    for change, sizes in stage.items():
+        cells = [f"{one[key]:.1f}" for key in ("memory: processor", "journal: clock") for one in sizes]
+        lines.append(f"| {change} | {' | '.join(cells)} |")
+    told = (
+        "Milliseconds after 1,000 changes, medians, pictures and texts encoded before: of the processor in memory, on "
+        "the clock with the file on the disk (`experiments/023-living-cost/`)."
+    )
+    return "\n".join([*lines, "", told])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--scratch", type=Path, help="folder for the runs, on the disk that is to be measured")
@@ -228,6 +242,7 @@ def main() -> None:
             metrics |= {"sizes": SIZES, **machine()}
             write_metrics(HERE, metrics)
     write_table(HERE / "README.md", "results", results(metrics))
+    write_table(HERE.parents[1] / "README.md", "living-cost", short_table(metrics))
 
 
 if __name__ == "__main__":

@@ -247,6 +247,7 @@ def main() -> None:
             metrics |= machine()
             write_metrics(HERE, metrics)
     write_table(HERE / "README.md", "results", results(metrics))
+    write_table(HERE.parents[1] / "README.md", "latency", results(metrics))
 
 
 if __name__ == "__main__":
