@@ -157,7 +157,7 @@ class LiveRun:
                 if isinstance(entry, Happened):
                     entry, set_aside = self._without_known(entry, set_aside)
                 sequence = self._journal.last
-                if not isinstance(entry, Happened) or len(entry):
+                if len(entry):
                     stored = self._journal.append(Stored(0, entry, self.version, self._model.made_by))
                     sequence, changed = stored.sequence, self._model.taking([stored])
                 else:

@@ -319,7 +319,10 @@ class Recommender:
         Raises GraphRecError where somebody is unknown, or too little is left.
         """
         check_list(user_ids, "user ids")
-        return self._hold(run_without_users(self._run, user_ids))
+        before = self.version
+        self._hold(run_without_users(self._run, user_ids))
+        self.changes_ = self.changes_.of_version(before, self.version)  # nothing was trained on what came since
+        return self
 
     def add_items(
         self,
@@ -387,7 +390,7 @@ class Recommender:
 
     def _take(self, entries: Sequence[Entry]) -> None:
         live = self.live.taking(entries)
-        stored = tuple(Stored(0, entry, self.version, self.made_by) for entry in entries)
+        stored = tuple(Stored(0, entry, self.version, self.made_by) for entry in entries if len(entry))
         self.live = live
         self.changes_ = self.changes_.with_more(stored)
 

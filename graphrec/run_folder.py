@@ -91,7 +91,7 @@ def write_run(run: Run, folder: Path, say: Say = unsaid) -> None:
         if (folder / JOURNAL).is_file():
             is_same = read_manifest(folder, verify=False).about.get("dataset") == dataset
             if is_same:
-                take_over(folder, writing, say)
+                take_over(run.changes, folder, writing, say)
             else:
                 keep_aside(folder, say)
 

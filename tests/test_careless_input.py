@@ -274,6 +274,7 @@ def test_timestamps_in_the_future(check):
     assert says(report, "1 event lies in the future, up to ")
 
 
+@pytest.mark.slow
 def test_one_user_with_a_million_events():
     """Costs reading them, not a training as long as they are many: the same store without that user takes as long."""
     rng = np.random.default_rng(0)

@@ -45,7 +45,7 @@ def learned_from(monkeypatch):
         return self
 
     monkeypatch.setattr(Recommender, "fit", fit)
-    monkeypatch.setattr(Recommender, "save", lambda self, out: None)
+    monkeypatch.setattr(Recommender, "save", lambda self, out, say: None)
     return calls
 
 

@@ -127,7 +127,9 @@ def spread(values: list[float], digits: int = 4) -> str:
 def write_tables(metrics: dict[str, Any]) -> None:
     readme = HERE / "README.md"
     if "examples" in metrics:
-        write_table(readme, "examples", examples_table(metrics["examples"], metrics["about"]))
+        table = examples_table(metrics["examples"], metrics["about"])
+        write_table(readme, "examples", table)
+        write_table(HERE.parents[1] / "README.md", "stack", table)
     for name in ("store", "ml1m"):
         if name in metrics:
             write_table(readme, name, als_table(metrics[name], metrics["about"]))

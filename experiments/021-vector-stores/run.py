@@ -188,7 +188,7 @@ def lists_table(worlds: dict[str, Any]) -> str:
         lines.append(f"| {about} | graphrec's own index, one question at a time |  |  | {world['own_index_p50_ms']} |")
         rows = [("PostgreSQL, exact", pg["exact"])]
         rows += [(f"PostgreSQL, HNSW, ef_search {effort}", row) for effort, row in pg["hnsw"].items()]
-        rows += [(f"PostgreSQL, HNSW, ef_search {EFFORT}, new items alone", pg["hnsw_only_new"])]
+        rows += [("PostgreSQL, HNSW, new items alone", pg["hnsw_only_new"])]
         rows += [(f"PostgreSQL, HNSW, ef_search {EFFORT}, plain SQL", pg["plain_sql"]), ("Qdrant, embedded", qd)]
         for asked, row in rows:
             same = f"{row['equal_lists']} of {row['users']}" if "users" in row else ""

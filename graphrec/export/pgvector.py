@@ -36,7 +36,7 @@ class Hnsw:
     """How the index is built (Malkov & Yashunin 2016); it is made by the first upsert and kept by later ones."""
 
     m: int = 32
-    """Links of an item: more is larger and finds more. pgvector's own 16 finds too few where items lie in clusters."""
+    """Links of an item: more is larger and finds more. pgvector's own 16 found less where items lie in clusters."""
     ef_construction: int = 200
     """Candidates looked at when an item is linked: more is slower to build and finds more."""
     memory_mb: int | None = None

@@ -19,6 +19,10 @@ class Changes:
     stored: tuple[Stored, ...] = ()
     last: int = 0
     """Number of the newest entry that was read from the run's folder."""
+    left: frozenset[str] = frozenset()
+    """People who were forgotten since it was read."""
+    renamed: tuple[tuple[str, str], ...] = ()
+    """Versions of models, and those that read entries for them alike."""
 
     @property
     def user_ids(self) -> set[str]:
@@ -33,17 +37,27 @@ class Changes:
     def with_more(self, stored: Sequence[Stored]) -> "Changes":
         """With these behind them."""
         last = max([self.last, *(one.sequence for one in stored)])
-        return Changes((*self.stored, *stored), last)
+        return replace(self, stored=(*self.stored, *stored), last=last)
 
     def without_users(self, user_ids: Sequence[str]) -> "Changes":
         """Without what these people did."""
-        left = []
-        for one in self.stored:
-            entry = one.entry
-            if isinstance(entry, Happened):
-                entry = entry.take(~np.isin(entry.user_ids, list(user_ids)))
-            left.append(replace(one, entry=entry))
-        return replace(self, stored=tuple(left))
+        return self._seen_with(replace(self, left=self.left | frozenset(user_ids)))
+
+    def of_version(self, old: str, new: str) -> "Changes":
+        """Those written for the one version as written for the other, which reads them alike."""
+        return self._seen_with(replace(self, renamed=(*self.renamed, (old, new))))
+
+    def as_here(self, stored: Stored) -> Stored:
+        """An entry that somebody wrote meanwhile, as it would be had it been here already."""
+        entry, model = stored.entry, stored.model
+        if self.left and isinstance(entry, Happened):
+            entry = entry.take(~np.isin(entry.user_ids, list(self.left)))
+        for old, new in self.renamed:
+            model = new if model == old else model
+        return replace(stored, entry=entry, model=model)
+
+    def _seen_with(self, other: "Changes") -> "Changes":
+        return replace(other, stored=tuple(other.as_here(one) for one in self.stored))
 
 
 NO_CHANGES = Changes()
@@ -70,11 +84,11 @@ def write_changes(changes: Changes, folder: Path) -> None:
         journal.close()
 
 
-def take_over(old: Path, new: Path, say: Say) -> None:
+def take_over(changes: Changes, old: Path, new: Path, say: Say) -> None:
     """What happened to the run before and is not in the new folder yet; `say` gets a line about it."""
     journal = Journal(new / JOURNAL)
     try:
-        num_taken = journal.take_over(old / JOURNAL)
+        num_taken = journal.take_over(old / JOURNAL, changes.as_here)
     finally:
         journal.close()
     if num_taken:

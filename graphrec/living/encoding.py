@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from graphrec.data.catalogue import Catalogue
 from graphrec.data.dataset import OwnVectors
@@ -41,18 +42,24 @@ class ArrivalEncoder:
         self._is_checked = False
 
     def encode(
-        self, cards: Catalogue, own_vectors: Mapping[str, OwnVectors], progress: Progress = silent
+        self,
+        cards: Catalogue,
+        own_vectors: Mapping[str, OwnVectors],
+        progress: Progress = silent,
+        with_contents: bool = True,
     ) -> tuple[Arrival, dict[str, str]]:
         """What the items' pictures and texts, or the vectors that come with them, say; by kind, where they came from.
 
-        Raises GraphRecError where CLIP cannot be had or is not the run's, or a vector has another width.
+        Without contents CLIP is not asked, and what it makes is not among the vectors. Raises GraphRecError where CLIP
+        cannot be had or is not the run's, or a vector has another width.
         """
         encoders = self._features.encoders
         for name in own_vectors:
             if name not in encoders.own:
                 known = ", ".join(encoders.own) or "none"
                 raise GraphRecError(f"The run was not trained with vectors {name!r} (it has: {known}).")
-        contents = self._contents if encoders.clip_kinds else None
+            _check_vectors(name, own_vectors[name])
+        contents = self._contents if encoders.clip_kinds and with_contents else None
         vectors, notes = encoders.encode_vectors(cards, own_vectors, contents, progress)
         return Arrival(cards, vectors, quality_signals(cards) if self._features.signals else {}), notes
 
@@ -99,3 +106,21 @@ class ArrivalEncoder:
             return None
         blocks = self._standardiser.apply(self._features)
         return FeatureGate.fit(blocks, np.flatnonzero(self._is_warm_I), self._features.signals, GATED)
+
+
+def _check_vectors(name: str, vectors: OwnVectors) -> None:
+    """Raise GraphRecError for what a reader of files would not have let through."""
+    if not isinstance(vectors, OwnVectors):
+        raise GraphRecError(f"Vectors {name!r}: expected OwnVectors(ids, x_RF), got {type(vectors).__name__}.")
+    if vectors.x_RF.ndim != 2 or len(vectors.x_RF) != len(vectors.ids) or not len(vectors.ids):
+        raise GraphRecError(
+            f"Vectors {name!r}: expected one row for each of their ids, got {len(vectors.ids)} ids and numbers of "
+            f"shape {vectors.x_RF.shape}."
+        )
+    again = pd.Index(vectors.ids, dtype=object).duplicated()
+    if again.any():
+        raise GraphRecError(f"Vectors {name!r}: the id {vectors.ids[int(np.argmax(again))]!r} stands twice.")
+    is_wrong_R = ~np.isfinite(vectors.x_RF.astype(np.float32)).all(axis=1)
+    if is_wrong_R.any():
+        item_id = vectors.ids[int(np.argmax(is_wrong_R))]
+        raise GraphRecError(f"Vectors {name!r}: that of {item_id!r} holds what is no finite number: leave it out.")

@@ -16,12 +16,18 @@ class Arrived:
 
     arrival: Arrival
 
+    def __len__(self) -> int:
+        return len(self.arrival)
+
 
 @dataclass(frozen=True)
 class Removed:
     """Items that nothing may return any more."""
 
     item_ids: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.item_ids)
 
 
 @dataclass(frozen=True)
@@ -83,7 +89,7 @@ def _last_words(arrivals: Sequence[Arrival]) -> Arrival:
     ids = [item_id for one in arrivals for item_id in one.cards.item_ids]
     last = {item_id: row for row, item_id in enumerate(ids)}  # keeps the place of the first, and the row of the last
     rows = np.fromiter(last.values(), dtype=np.int64)
-    names = list(arrivals[0].vectors)
+    names = [name for name in arrivals[0].vectors if all(name in one.vectors for one in arrivals)]
     return Arrival(
         stacked([one.cards for one in arrivals], rows),
         {

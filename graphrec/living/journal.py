@@ -10,7 +10,7 @@ import json
 import os
 import sqlite3
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -165,13 +165,13 @@ class Journal:
                 known.update(rows)
         return np.array([key[2] is not None and key in known for key in keys], dtype=bool)
 
-    def take_over(self, other: Path) -> int:
-        """Write the entries of another journal that are not here behind the own; answers how many."""
+    def take_over(self, other: Path, as_here: Callable[[Stored], Stored]) -> int:
+        """Write the entries of another journal that are not here behind the own, as they are here; answers how many."""
         with self.transaction():
             here = {id_ for (id_,) in self._connection.execute("SELECT id FROM entries")}
             missing = [one for one in Journal(other).closing_after(0) if one.id not in here]
             for one in missing:
-                self.append(one)
+                self.append(as_here(one))
         return len(missing)
 
     def closing_after(self, sequence: int) -> list[Stored]:

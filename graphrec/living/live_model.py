@@ -66,6 +66,7 @@ class LiveModel:
         collector = SetAsideCollector()
         read = read_cards(source, self.description, self.state.items, collector, root, site)
         cards = split_known(read, self.state.items, are_new=True, collector=collector)
+        self._warn_of_other_sites(cards.catalogue.site, collector)
         self.encoder.check_clip()
         arrival, notes = self.encoder.encode(cards.catalogue, vectors or {}, progress)
         for note in notes.values():
@@ -84,11 +85,13 @@ class LiveModel:
         collector = SetAsideCollector()
         read = read_cards(source, self.description, self.state.items, collector, root, site)
         cards = split_known(read, self.state.items, are_new=False, collector=collector)
-        self.encoder.check_clip()
-        whole = completed(cards, self.state.items)
+        has_contents = not cards.told.isdisjoint(("image", "text"))  # a price can change where there is no CLIP
+        if has_contents:
+            self.encoder.check_clip()
+        whole = completed(cards, self.state.items, collector)
         # A picture that was not told of keeps its vector: its file may be anywhere by now.
         looked_at = whole if "image" in cards.told else replace(whole, image=np.full(len(whole), "", dtype=object))
-        arrival, notes = self.encoder.encode(looked_at, vectors or {}, progress)
+        arrival, notes = self.encoder.encode(looked_at, vectors or {}, progress, has_contents)
         for note in [notes[name] for name in notes if name in cards.told or name in (vectors or {})]:
             collector.note(note)
         return Arrived(self._with_untold(replace(arrival, cards=whole), cards, vectors or {})), collector.finish()
@@ -113,10 +116,20 @@ class LiveModel:
         self.state.items.indices(ids, "remove-items")
         return Removed(tuple(ids))
 
+    def _warn_of_other_sites(self, site_N: np.ndarray, collector: SetAsideCollector) -> None:
+        target = self.state.target_site
+        others = sorted({str(one) for one in site_N if one != target} if target is not None else ())
+        if others:
+            named = ", ".join(one or "no site" for one in others)
+            collector.warn(
+                f"{int((site_N != target).sum()):,} of the items are of {named}: this run recommends those of {target} "
+                "alone; say of which site they are in a column site, or with --site."
+            )
+
     def _with_untold(self, arrival: Arrival, cards: Cards, given: Mapping[str, OwnVectors]) -> Arrival:
         """With the vectors that the items had, of everything that the rows did not speak of."""
         items = self.state.items.id_index.indices(arrival.cards.item_ids)
-        vectors = {}
+        vectors = {name: Modality(*self.vectors.take(name, items)) for name in self.vectors.x}
         for name, modality in arrival.vectors.items():
             is_told = np.full(len(items), name in given or name in cards.told)
             if name in given:

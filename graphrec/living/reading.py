@@ -32,6 +32,8 @@ class Cards:
     told: frozenset[str]
     """Among title, text, image, site and the attributes."""
     rows: ItemRows
+    text_lacks: frozenset[str] = frozenset()
+    """Columns that the text is made of and this file does not have."""
 
 
 def read_cards(
@@ -47,9 +49,9 @@ def read_cards(
     `root` is the folder that the paths of pictures start from; `site` says of which site they are, where several
     sources are described or the file does not tell. Raises GraphRecError where no row can be used.
     """
-    items = _items_source(description, site)
-    table = table_of(source, "items", items, collector)
-    items = _as_it_comes(items, table, known.base.attributes)
+    described = _items_source(description, site)
+    table = table_of(source, "items", described, collector)
+    items = _as_it_comes(described, table, known.base.attributes)
     catalogue, rows = items_of_tables(root_of(source, root), [table], [items], collector, section=None)
     if site is not None:
         catalogue = replace(catalogue, site=np.full(len(catalogue), site, dtype=object))
@@ -62,7 +64,8 @@ def read_cards(
     if unused:
         collector.note(f"{table.file}: columns that the run knows nothing of are not used: {', '.join(unused)}")
     cards = replace(catalogue, attributes=with_names_of(names, catalogue.attributes, len(catalogue)), keys={})
-    return Cards(replace(cards, keys={name: _nothing(len(cards)) for name in known.base.keys}), frozenset(told), rows)
+    cards = replace(cards, keys={name: _nothing(len(cards)) for name in known.base.keys})
+    return Cards(cards, frozenset(told), rows, _text_lacks(described, table))
 
 
 def split_known(cards: Cards, known: LiveItems, are_new: bool, collector: SetAsideCollector) -> Cards:
@@ -81,11 +84,16 @@ def split_known(cards: Cards, known: LiveItems, are_new: bool, collector: SetAsi
     return replace(cards, catalogue=catalogue.take(np.flatnonzero(~is_wrong)))
 
 
-def completed(cards: Cards, known: LiveItems) -> Catalogue:
-    """The cards of known items with what was not told taken from what is known of them."""
+def completed(cards: Cards, known: LiveItems, collector: SetAsideCollector) -> Catalogue:
+    """The cards of known items with what was not told taken from what is known of them.
+
+    Of a text that is made of several columns, the title alone and the rest alone can be changed.
+    """
     items = known.id_index.indices(cards.catalogue.item_ids)
     before = [known.card(int(item)) for item in items]
     now, told = cards.catalogue, cards.told
+    if "text" in told and cards.text_lacks:
+        now = replace(now, text=_texts_in_part(cards, before, collector))
 
     def either(name: str, new: np.ndarray, old: Sequence[np.ndarray]) -> np.ndarray:
         return new if name in told else np.concatenate(old)
@@ -114,6 +122,33 @@ def completed(cards: Cards, known: LiveItems) -> Catalogue:
         ),
         keys={name: np.concatenate([one.keys[name] for one in before]) for name in known.base.keys},
     )
+
+
+def _texts_in_part(cards: Cards, before: Sequence[Catalogue], collector: SetAsideCollector) -> np.ndarray:
+    """What the texts are once the columns that were told are in place of what they were."""
+    now, old = cards.catalogue, [(str(one.title[0]), str(one.text[0])) for one in before]
+    if cards.text_lacks == {"title"}:
+        pairs = [(title, text) for (title, _), text in zip(old, now.text, strict=True)]
+    elif cards.text_lacks == {"description"}:
+        rests = [_behind(title, text) for title, text in old]
+        pairs = list(zip(now.title, rests, strict=True))
+    else:
+        lacking = ", ".join(sorted(cards.text_lacks))
+        collector.warn(f"The texts stay as they are: they are made of {lacking} too, which the file does not have.")
+        return np.array([text for _, text in old], dtype=object)
+    return np.array([". ".join(part for part in pair if part) for pair in pairs], dtype=object)
+
+
+def _behind(title: str, text: str) -> str:
+    """The text without the title that it begins with."""
+    if text == title:
+        return ""
+    return text.removeprefix(f"{title}. ") if title else text
+
+
+def _text_lacks(items: ItemsDescription, table: Table) -> frozenset[str]:
+    names = ("title", "description") if items.text is None else items.text
+    return frozenset(name for name in names if items.columns.get(name, name) not in table.columns)
 
 
 def read_new_events(

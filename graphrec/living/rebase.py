@@ -10,6 +10,7 @@ from graphrec.living.arrival import Arrival
 from graphrec.living.entries import Arrived, Entry, Removed
 from graphrec.living.journal import Stored
 from graphrec.living.live_model import LiveModel
+from graphrec.living.live_state import LiveState
 from graphrec.living.reading import with_names_of
 
 
@@ -24,11 +25,20 @@ def readable(stored: Sequence[Stored], live: LiveModel, version: str, made_by: M
     known: set[str] = set()  # items that came in an entry
     for one in stored:
         entry = one.entry if one.model == version else _carried(one, live, made_by, known)
+        if isinstance(one.entry, Arrived):  # whether or not anything of it is left
+            entries = [_with_back(earlier, set(one.entry.arrival.cards.item_ids)) for earlier in entries]
         if isinstance(entry, Arrived):
             known.update(entry.arrival.cards.item_ids)
         if entry is not None:
             entries.append(entry)
     return entries
+
+
+def _with_back(earlier: Entry, item_ids: set[str]) -> Entry:
+    """An entry to which these items came back later."""
+    if not isinstance(earlier, Removed) or item_ids.isdisjoint(earlier.item_ids):
+        return earlier
+    return Removed(tuple(one for one in earlier.item_ids if one not in item_ids))
 
 
 def _carried(stored: Stored, live: LiveModel, made_by: Mapping[str, str], known: set[str]) -> Entry | None:
@@ -44,11 +54,18 @@ def _carried(stored: Stored, live: LiveModel, made_by: Mapping[str, str], known:
         return Removed(tuple(left)) if left else None
     items, users = ids.indices(entry.item_ids), state.users.indices(entry.user_ids)
     is_new = [
-        item_id in known if item < 0 else user < 0 or node not in state.seen.row(int(user))[0]
-        for item_id, item, node, user in zip(entry.item_ids, items, state.nodes(items), users, strict=True)
+        item_id in known if item < 0 else user < 0 or not _was_trained_on(state, int(user), int(item))
+        for item_id, item, user in zip(entry.item_ids, items, users, strict=True)
     ]
     events = entry.take(np.array(is_new, dtype=bool))
     return events if len(events) else None
+
+
+def _was_trained_on(state: LiveState, user: int, item: int) -> bool:
+    """Whether training has the pair; of other sites, whether it has the person with that product there."""
+    if state.items.site[item] == state.target_site:  # what they did with it elsewhere is another event
+        return item in state.own.row(user)[0]
+    return state.nodes(np.array([item]))[0] in state.seen.row(user)[0]
 
 
 def _fitting(arrival: Arrival, rows: np.ndarray, live: LiveModel, is_same: Mapping[str, bool]) -> Arrival:

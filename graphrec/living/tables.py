@@ -1,7 +1,9 @@
 """What people hand over, a file, a data frame or records, as a table of strings like that of any file."""
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +38,11 @@ def table_of(
         table = read_table(path.parent, path.name, collector, layout, description)
     elif isinstance(source, pd.DataFrame):
         table = _of_frame(source, name, collector)
+    elif isinstance(source, Iterable) and not isinstance(source, (bytes, Mapping)):
+        table = _of_records(list(source), name)
     else:
-        table = _of_records(source, name)
+        kind = type(source).__name__
+        raise GraphRecError(f"{name}: expected a file, a data frame or a list of records, got one {kind}.")
     require_rows(table, collector)
     return table
 
@@ -48,11 +53,12 @@ def root_of(source: Source, root: Path | None) -> Path:
 
 
 def _of_frame(frame: pd.DataFrame, name: str, collector: SetAsideCollector) -> Table:
-    named = frame if isinstance(frame.index, pd.RangeIndex) else frame.reset_index()
+    names = [one for one in frame.index.names if one is not None and one not in frame.columns]
+    named = frame.reset_index(names) if names else frame
     buffer = io.BytesIO()
     try:
         named.rename(columns=str).to_parquet(buffer, index=False)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, ValueError) as error:  # such as a column of numbers and lists
+    except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:  # a column of numbers and lists, say
         reason = str(error).splitlines()[0].rstrip(".")
         raise GraphRecError(f"{name}: the data frame cannot be read ({reason}).") from None
     return read_parquet(buffer.getvalue(), name, collector)
@@ -62,16 +68,30 @@ def _of_records(records: Sequence[Mapping[str, Any]], name: str) -> Table:
     for number, record in enumerate(records, start=1):
         if not isinstance(record, Mapping):
             raise GraphRecError(f"{name}: row {number} is no record of columns and values, but {record!r:.80}.")
-    rows = [{str(key): _plain(value) for key, value in record.items()} for record in records]
+    rows = []
+    for number, record in enumerate(records, start=1):
+        try:
+            rows.append({str(key): _plain(value) for key, value in record.items()})
+        except TypeError as error:
+            raise GraphRecError(f"{name}: row {number} holds {error}; give texts, numbers, times or lists.") from None
     return table_of_objects(rows, np.arange(1, len(rows) + 1), name)
 
 
 def _plain(value: Any) -> Any:
-    """Numbers of NumPy as Python's; what is missing in pandas' ways as None."""
+    """Numbers of NumPy as Python's, times as text, what is missing in whatever way as None.
+
+    Raises TypeError for what no file could hold.
+    """
     if isinstance(value, np.generic):
         value = value.item()
-    if isinstance(value, (tuple, set, np.ndarray)):
+    if isinstance(value, (list, tuple, set, np.ndarray)):
         return [_plain(one) for one in value]
-    if isinstance(value, float) and np.isnan(value):
+    if value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and np.isnan(value)):
         return None
-    return str(value) if isinstance(value, pd.Timestamp) else value
+    if isinstance(value, (str, bool, int, float)):
+        return value
+    if isinstance(value, (date, Decimal)):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {str(key): _plain(one) for key, one in value.items()}
+    raise TypeError(f"a {type(value).__name__}, {value!r:.60}")

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
 from graphrec import __version__
@@ -14,6 +14,7 @@ from graphrec.serving.access_log import AccessLog
 from graphrec.serving.body_limit import BodyLimit
 from graphrec.serving.metrics import Metrics
 from graphrec.serving.openapi import describe
+from graphrec.serving.parameters import refuse_unknown
 from graphrec.serving.problems import add_handlers
 from graphrec.serving.routes import events, health, items, recommend, search
 from graphrec.serving.same_site import SameSite
@@ -48,8 +49,9 @@ def create_app(
     )
     metrics = Metrics(service.snapshot_or_none)
     app.state.service, app.state.metrics = service, metrics
-    for module in (recommend, search, items, events, health):
-        app.include_router(module.router)
+    for module in (recommend, search, items, events):
+        app.include_router(module.router, dependencies=[Depends(refuse_unknown)])
+    app.include_router(health.router)
     add_handlers(app)
     describe(app, service.keys.are_required)
     # The last one added is the first to see a request.

@@ -67,6 +67,24 @@ def own_vectors(ids):
     return {"style": OwnVectors(np.array(ids, dtype=object), np.stack([style_of(one) for one in ids]))}
 
 
+def catalogue_of(records, more_categorical=()):
+    """Of records as `record_of` makes them."""
+    title = np.array([one["title"] for one in records], dtype=object)
+    return Catalogue(
+        item_ids=np.array([one["item_id"] for one in records], dtype=object), title=title, text=title,
+        image=np.full(len(records), "", dtype=object), image_root=None,
+        site=np.array([one.get("site", "") for one in records], dtype=object),
+        attributes=Attributes(
+            categorical={
+                name: np.array([one.get(name, "") for one in records], dtype=object)
+                for name in ("kind", *more_categorical)
+            },
+            multi_valued={"tags": [tuple(one["tags"]) for one in records]},
+            numeric={"price": np.array([float(one["price"]) for one in records])},
+        ),
+    )  # fmt: skip
+
+
 def dataset_of_two(target):
     """50 users and 36 items: of one site, or of two of which the first is the target."""
     rng = np.random.default_rng(5)
@@ -79,20 +97,11 @@ def dataset_of_two(target):
     user, item = (np.concatenate([one, one[:40]]) for one in (user, item))  # some did it twice
     weight = rng.integers(1, 4, len(user)).astype(np.float32)
     ids = np.array([f"i{item}" for item in range(NUM_ITEMS)], dtype=object)
-    records = [record_of(one) for one in ids]
-    title = np.array([one["title"] for one in records], dtype=object)
+    records = [record_of(one) | {"site": site} for one, site in zip(ids, site_I, strict=True)]
     links = np.arange(LINKED) if target else np.arange(0)
     data = Dataset(
         name="two",
-        catalogue=Catalogue(
-            item_ids=ids, title=title, text=title, image=np.full(NUM_ITEMS, "", dtype=object), image_root=None,
-            site=site_I,
-            attributes=Attributes(
-                categorical={"kind": np.array([one["kind"] for one in records], dtype=object)},
-                multi_valued={"tags": [tuple(one["tags"]) for one in records]},
-                numeric={"price": np.array([float(one["price"]) for one in records])},
-            ),
-        ),
+        catalogue=catalogue_of(records),
         user_ids=np.array([f"u{user}" for user in range(NUM_USERS)], dtype=object),
         site_names=("here", "there") if target else (),
         interactions=Interactions(
@@ -123,14 +132,15 @@ def settings_of(blocks, penalty):
     )
 
 
-def world_of(num_hops, target, raw_dim=4, fold_in_share=0.6):
-    data = dataset_of_two(target)
+def world_of(num_hops, target, raw_dim=4, fold_in_share=0.6, data=None, use="[style,attributes,words]", gate=False):
+    """Of the dataset of two, or the one that is given."""
+    data = dataset_of_two(target) if data is None else data
     fanouts = ",".join(["30"] * num_hops)
     config = GraphRecConfig.load(
         None,
         [
-            "features.use=[style,attributes,words]", "model.encoder.dim=6", f"model.encoder.fanouts=[{fanouts}]",
-            f"model.raw_dim={raw_dim}",
+            f"features.use={use}", f"features.gate={str(gate).lower()}", "model.encoder.dim=6",
+            f"model.encoder.fanouts=[{fanouts}]", f"model.raw_dim={raw_dim}",
         ],
     )  # fmt: skip
     view = SiteView.of(data)
@@ -144,7 +154,7 @@ def world_of(num_hops, target, raw_dim=4, fold_in_share=0.6):
         mixture=Mixture(fold_in_share=fold_in_share, raw_share=0.3, popularity_weight=0.2), half_degree=2.0,
         stretch=1.1,
     )  # fmt: skip
-    encoder = made_up_encoder(NUM_ITEMS, blocks.x_IF.shape[1], config.model.encoder, view.degree_I)
+    encoder = made_up_encoder(len(data.catalogue), blocks.x_IF.shape[1], config.model.encoder, view.degree_I)
     model = assemble(encoder, choices, view, blocks, config.model, 0)
     run = Run(config, data, features, model, ItemIndex.build(model.served_ID, config.index))
     return World(data, Recommender(config, "cpu")._hold(run))

@@ -264,8 +264,8 @@ def test_entries_are_taken_over_once_and_behind_the_own(tmp_path):
     written(other, count=2)
     ids = [stored.id for path in (other, one) for stored in Journal(path).closing_after(0)]
     journal = Journal(other)
-    assert journal.take_over(one) == 3
-    assert journal.take_over(one) == 0
+    assert journal.take_over(one, lambda stored: stored) == 3
+    assert journal.take_over(one, lambda stored: stored) == 0
     found = journal.closing_after(0)
     assert [stored.id for stored in found] == ids
     assert [stored.sequence for stored in found] == [1, 2, 3, 4, 5]

@@ -9,9 +9,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from living_worlds import COLD, HEAVY, HERE, NUM_ITEMS, NUM_USERS, fresh, own_vectors, record_of, style_of
+from living_worlds import COLD, HEAVY, HERE, NUM_ITEMS, NUM_USERS, catalogue_of, fresh, own_vectors, record_of, style_of
 
-from graphrec.data.catalogue import Attributes, Catalogue, stacked
+from graphrec.data.catalogue import stacked
 from graphrec.data.dataset import OwnVectors
 from graphrec.data.filters import Filters
 from graphrec.data.interactions import Interactions
@@ -147,19 +147,7 @@ def extended(ledger):
     """The dataset that would hold all of it."""
     train, ids = ledger.model.train_, np.array(ledger.known(), dtype=object)
     records = [ledger.record(one) for one in ids]
-    title = np.array([one["title"] for one in records], dtype=object)
-    catalogue = Catalogue(
-        item_ids=ids, title=title, text=title, image=np.full(len(ids), "", dtype=object), image_root=None,
-        site=np.array([one.get("site", "") for one in records], dtype=object),
-        attributes=Attributes(
-            {
-                name: np.array([one.get(name, "") for one in records], dtype=object)
-                for name in train.catalogue.attributes.categorical
-            },
-            {"tags": [tuple(one["tags"]) for one in records]},
-            {"price": np.array([float(one["price"]) for one in records])},
-        ),
-    )  # fmt: skip
+    catalogue = catalogue_of(records, [one for one in train.catalogue.attributes.categorical if one != "kind"])
     users, inter = ledger.users(), train.interactions
     place = {one: row for row, one in enumerate(users)}
     row = {one: place for place, one in enumerate(ids)}
@@ -374,15 +362,7 @@ def refitted_with(world, record, style_D):
     """The same encoder and choices over a catalogue that had the item from the start."""
     data, recommender = world.data, world.model
     catalogue = data.catalogue
-    one = Catalogue(
-        item_ids=np.array([record["item_id"]], object), title=np.array([record["title"]], object),
-        text=np.array([record["title"]], object), image=np.array([""], object), image_root=None,
-        site=np.array([record["site"]], object),
-        attributes=Attributes(
-            {name: np.array([record.get(name, "")], object) for name in catalogue.attributes.categorical},
-            {"tags": [tuple(record["tags"])]}, {"price": np.array([float(record["price"])])},
-        ),
-    )  # fmt: skip
+    one = catalogue_of([record], [name for name in catalogue.attributes.categorical if name != "kind"])
     inter, own = data.interactions, data.own_vectors["style"]
     data = replace(
         data,

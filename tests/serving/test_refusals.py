@@ -110,3 +110,9 @@ def test_a_bug_is_500_without_a_word_of_what_was_sent(served, monkeypatch):
     line = next(line for line in served.lines.getvalue().splitlines() if answer.headers["x-request-id"] in line)
     assert json.loads(line)["error"] == "RuntimeError"
     assert "secret-user-7" not in served.lines.getvalue() + answer.text
+
+
+def test_a_misspelt_query_parameter_is_refused_by_name(client):
+    answer = client.post("/v1/items?sites=harbour", json=[{"item_id": "new"}])
+    assert answer.status_code == 422
+    assert "Unknown query parameter 'sites'; it knows site" in answer.text

@@ -70,6 +70,8 @@ def test_no_request_makes_the_service_fail_or_answer_what_is_not_documented(guar
     )
     def ask(case):
         asked.append(case)
+        if mode == GenerationMode.NEGATIVE and not (case.body or case.query):
+            return  # what is wrong with it is that it has no key, and here it gets one
         case.call_and_validate(headers={"Authorization": f"Bearer {KEY}"}, excluded_checks=excluded)
 
     ask()
