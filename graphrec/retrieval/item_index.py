@@ -3,7 +3,7 @@
 Shapes: B queries, I items, P of them allowed, D dimensions, K ranks, n candidates of each query of a block b.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ from graphrec.retrieval.distinct import Distinct
 from graphrec.retrieval.exclusion import Exclusion
 from graphrec.retrieval.found import Found
 from graphrec.retrieval.rescoring import Request, Source, best_items, product_error
+from graphrec.retrieval.shells import Shells
 
 _ROWS = 65_536  # vectors added or measured at a time
 _DIVISIBLE_DIM = 64 * 9 * 5 * 7  # by most numbers of product quantisers; the vectors' own dimension comes later
@@ -74,9 +75,10 @@ def default_factory(num_items: int) -> str:
 class ItemIndex:
     """A FAISS index over the served vectors of a catalogue; it answers with item indices, the rows of `vectors_ID`.
 
-    Inner products throughout, also between the items that HNSW links (ip-NSW: Morozov & Babenko 2018). Augmenting the
-    vectors to one norm instead (Bachrach et al. 2014) is no safer: where norms differ, HNSW found far fewer of the best
-    items that way (20 k clustered vectors, log norms spread by 0.3: 79 % of the top 20 against 99 %).
+    Inner products throughout, also between the items that HNSW links (ip-NSW: Morozov & Babenko 2018), in shells of
+    like norm (see `retrieval.shells`). Augmenting the vectors to one norm instead (Bachrach et al. 2014) is no safer:
+    where norms differ, HNSW found far fewer of the best items that way (20 k clustered vectors, log norms spread by
+    0.3: 79 % of the top 20 against 99 %).
 
     Safe to search from several threads at once.
     """
@@ -104,10 +106,8 @@ class ItemIndex:
         try:
             index = _empty(factory, vectors_ID.shape[1])
             distinct = Distinct.of(vectors_ID) if merge_equal and not _is_exact(index) else None
-            _tune(index, config)
             with _threads(config.build_threads):
-                _train(index, vectors_ID)
-                _add(index, vectors_ID, _rows(vectors_ID, distinct))
+                index = _filled(index, lambda: _empty(factory, vectors_ID.shape[1]), vectors_ID, distinct, config)
         except (RuntimeError, AssertionError) as error:  # all that FAISS raises
             raise GraphRecError(
                 f'FAISS could not build the index "{factory}" over {len(vectors_ID)} vectors of dimension '
@@ -124,14 +124,21 @@ class ItemIndex:
         if len(vectors_ID) < len(self) or not np.array_equal(vectors_ID[: len(self)], self.vectors_ID):
             return ItemIndex.build(vectors_ID, self.config, merge_equal=self.distinct is not None)
         distinct = None if self.distinct is None else Distinct.of(vectors_ID)
-        index = faiss.clone_index(self.faiss_index)
+        rows = _rows(vectors_ID, distinct)
         with _threads(self.config.build_threads):
-            _add(index, vectors_ID, _rows(vectors_ID, distinct)[index.ntotal :])
+            if isinstance(self.faiss_index, Shells):
+                index = self.faiss_index.extended(vectors_ID, rows)
+            else:
+                index = faiss.clone_index(self.faiss_index)
+                _add(index, vectors_ID, rows[index.ntotal :])
         return ItemIndex(index, vectors_ID, self.config, _largest_norm(vectors_ID), distinct)
 
     def save(self, path: Path) -> None:
         """Write the FAISS index; the vectors are the caller's to keep beside it (`np.save`)."""
-        faiss.write_index(self.faiss_index, str(path))
+        if isinstance(self.faiss_index, Shells):
+            self.faiss_index.save(path)
+        else:
+            faiss.write_index(self.faiss_index, str(path))
 
     @classmethod
     def load(cls, path: Path, vectors_ID: np.ndarray, config: IndexConfig | None = None) -> "ItemIndex":
@@ -143,7 +150,7 @@ class ItemIndex:
         config = config or IndexConfig()
         vectors_ID = _checked(vectors_ID)
         try:
-            index = faiss.read_index(str(path))
+            index = Shells.load(path, len(vectors_ID))
         except RuntimeError as error:
             raise GraphRecError(f"{path} cannot be read as a FAISS index ({_reason(error)}): build it again.") from None
         distinct = None if index.ntotal == len(vectors_ID) else Distinct.of(vectors_ID)
@@ -230,7 +237,7 @@ class ItemIndex:
         if self.distinct is not None:
             is_allowed_I = np.logical_or.reduceat(is_allowed_I[self.distinct.members_I], self.distinct.start_G)
         selector = faiss.IDSelectorBitmap(np.packbits(is_allowed_I, bitorder="little"))
-        if isinstance(self.faiss_index, faiss.IndexHNSW):
+        if isinstance(self.faiss_index, faiss.IndexHNSW | Shells):
             return faiss.SearchParametersHNSW(sel=selector, efSearch=self.config.ef_search)
         return faiss.SearchParametersIVF(sel=selector, nprobe=self.config.nprobe)
 
@@ -270,6 +277,27 @@ def _rows(vectors_ID: np.ndarray, distinct: Distinct | None) -> np.ndarray:
     return np.arange(len(vectors_ID)) if distinct is None else distinct.item_G
 
 
+def _filled(
+    index: Any, empty: Callable[[], Any], vectors_ID: np.ndarray, distinct: Distinct | None, config: IndexConfig
+) -> Any:
+    """The trained index with all rows; in shells, where it is HNSW, nobody else reads its ids, and norms differ."""
+    _tune(index, config)
+    rows = _rows(vectors_ID, distinct)
+    if distinct is not None and isinstance(index, faiss.IndexHNSWFlat):
+
+        def tuned() -> Any:
+            one = empty()
+            _tune(one, config)
+            return one
+
+        shells = Shells.build(tuned, vectors_ID, rows)
+        if shells is not None:
+            return shells
+    _train(index, vectors_ID)
+    _add(index, vectors_ID, rows)
+    return index
+
+
 def _empty(factory: str, dim: int) -> Any:
     index = faiss.index_factory(dim, factory, faiss.METRIC_INNER_PRODUCT)
     if not isinstance(index, faiss.Index) or index.metric_type != faiss.METRIC_INNER_PRODUCT:
@@ -294,11 +322,15 @@ def _is_exact(index: Any) -> bool:
 
 
 def _can_filter(index: Any) -> bool:
-    return isinstance(index, faiss.IndexHNSW | faiss.IndexIVF)
+    return isinstance(index, faiss.IndexHNSW | faiss.IndexIVF | Shells)
 
 
 def _tune(index: Any, config: IndexConfig) -> None:
     """Hand the settings to the index inside any wrappers (rotation, re-ranking)."""
+    if isinstance(index, Shells):
+        for part in index.parts:
+            _tune(faiss.downcast_index(part.index), config)
+        return
     while isinstance(index, faiss.IndexPreTransform | faiss.IndexRefine):
         index = faiss.downcast_index(index.index if isinstance(index, faiss.IndexPreTransform) else index.base_index)
     if isinstance(index, faiss.IndexHNSW):
