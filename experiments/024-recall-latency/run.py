@@ -63,6 +63,9 @@ class Asked:
     def in_process(self, place: int) -> None:
         self.model.recommend([self.ids[place]], k=K)
 
+    def as_columns(self, place: int) -> None:
+        self.model.answer_users([self.ids[place]], k=K).columns()
+
     def over_http(self, port: int) -> Ask:
         connection = HTTPConnection("127.0.0.1", port)
 
@@ -168,11 +171,15 @@ def served(folder: Path) -> Iterator[int]:
 def one_size(scratch: Path, size: int) -> dict[str, Any]:
     asked = Asked(run_folder(scratch, size))
     with served(asked.folder) as port:
-        ways = {"raw": asked.raw, "in process": asked.in_process, "over HTTP": asked.over_http(port)}
+        ways = {"raw": asked.raw, "in process": asked.in_process, "as columns": asked.as_columns}
+        ways["over HTTP"] = asked.over_http(port)
         measured = latencies(ways)
         makers: dict[str, Callable[[], Ask]] = {
-            "raw": lambda: asked.raw, "in process": lambda: asked.in_process, "over HTTP": lambda: asked.over_http(port)
-        }  # fmt: skip
+            "raw": lambda: asked.raw,
+            "in process": lambda: asked.in_process,
+            "as columns": lambda: asked.as_columns,
+            "over HTTP": lambda: asked.over_http(port),
+        }
         saturated = {
             name: {str(threads): per_second(make, threads) for threads in THREADS} for name, make in makers.items()
         }
@@ -213,8 +220,8 @@ def results(metrics: dict[str, Any]) -> str:
         f"Milliseconds. {USERS - USERS // 10} users asked for {K} items, one after the other, each in every way; "
         f"vectors of {', '.join(map(str, dims))} numbers. Recall@{K} against a full scan, seen items left out, "
         f"{JUDGED} users: {recalls}. Server and client share {metrics['machine'].split(', ')[1]}, which other work "
-        f"kept busy; one OpenMP thread each. *Processor*: of the thread that asks. faiss {metrics['faiss-cpu']}, "
-        f"numpy {metrics['numpy']}."
+        "kept busy; one OpenMP thread each. *As columns*: no table is made of them, as in the service. *Processor*: "
+        f"of the thread that asks. faiss {metrics['faiss-cpu']}, numpy {metrics['numpy']}."
     )
     parts = [table(metrics), about]
     if "soak" in metrics:
