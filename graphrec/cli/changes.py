@@ -144,11 +144,16 @@ def _own_vectors(given: list[str] | None) -> "dict[str, OwnVectors]":
 
 def _tell(run: Path, change: "Change", done: str, file: Path | None, as_json: bool) -> None:
     from graphrec.data.set_aside import write_set_aside
+    from graphrec.errors import GraphRecError
 
     set_aside, kept = change.set_aside, None
     if len(set_aside) and file is not None:
         kept = file.with_name(f"{file.stem}.set_aside.csv")
-        write_set_aside(set_aside, kept)
+        try:
+            write_set_aside(set_aside, kept)
+        except GraphRecError as error:  # the change itself is on the disk
+            screen_and_progress()[0].print(f"! {error}", style="yellow", markup=False, soft_wrap=True)
+            kept = None
     if as_json:
         print_json(
             {

@@ -14,7 +14,7 @@ from graphrec.errors import GraphRecError
 from graphrec.export.embeddings import Format, IndexIds, export_embeddings
 from graphrec.forgetting.traces import Trace, find_traces
 from graphrec.forgetting.waiting_exports import EXPORT, bring_back, exports_in, version_of, waiting
-from graphrec.living.journal import JOURNAL_FILES
+from graphrec.living.journal import JOURNAL, JOURNAL_FILES
 from graphrec.models.checkpoint import remove_checkpoint
 from graphrec.progress import Progress, Say, silent, unsaid
 from graphrec.recommender import Recommender
@@ -141,7 +141,8 @@ def traces_in_run(run: Path, user_ids: Sequence[str], progress: Progress = silen
 
 def _traces_in_run(run: Path, user_ids: Sequence[str], model: Recommender, progress: Progress) -> list[Trace]:
     traces = _traces(run, user_ids, model, progress)
-    for beside in sorted(run.parent.glob(f".{run.name}.*")):
+    kept_aside = sorted(run.parent.glob(f"{run.name}-*-{JOURNAL}"))
+    for beside in [*sorted(run.parent.glob(f".{run.name}.*")), *kept_aside]:
         inside = f"{beside.name}/" if beside.is_dir() else ""
         traces += [replace(one, file=inside + one.file) for one in _traces(beside, user_ids, model, progress)]
     return traces

@@ -92,7 +92,10 @@ def take_over(changes: Changes, old: Path, new: Path, say: Say) -> None:
     finally:
         journal.close()
     if num_taken:
-        say(f"{num_taken:,} changes since the training before were taken over: items and events that it had not seen.")
+        say(
+            f"{num_taken:,} changes since the training before were taken over; of items and pairs that the training data "
+            "have, the data count."
+        )
 
 
 def keep_aside(old: Path, say: Say) -> None:

@@ -134,6 +134,8 @@ class LiveModel:
             is_told = np.full(len(items), name in given or name in cards.told)
             if name in given:
                 is_told = modality.present_I
+            elif name == "image":  # a picture that cannot be read takes nothing away; an empty cell does
+                is_told &= modality.present_I | (arrival.cards.image == "")
             x_NF, present_N = self.vectors.take(name, items)
             vectors[name] = Modality(
                 np.where(is_told[:, None], modality.x_IF, x_NF), np.where(is_told, modality.present_I, present_N)
