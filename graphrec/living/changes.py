@@ -93,8 +93,8 @@ def take_over(changes: Changes, old: Path, new: Path, say: Say) -> None:
         journal.close()
     if num_taken:
         say(
-            f"{num_taken:,} changes since the training before were taken over; of items and pairs that the training data "
-            "have, the data count."
+            f"{num_taken:,} changes since the training before were taken over; of items and pairs that the training "
+            "data have, the data count."
         )
 
 
