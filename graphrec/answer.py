@@ -26,12 +26,12 @@ class Answer:
 
         A table of twenty rows takes about as long to make as the ranking; a service does without.
         """
-        row, place = np.nonzero(self.items_BK >= 0)
-        item, state = self.items_BK[row, place], self.state
+        is_found_BK, state = self.items_BK >= 0, self.state
+        item = self.items_BK[is_found_BK]
         return {
-            "rank": place + 1,
+            "rank": np.nonzero(is_found_BK)[1] + 1,
             "item_id": state.items.item_ids[item],
-            "score": self.scores_BK[row, place],
+            "score": self.scores_BK[is_found_BK],
             "title": state.items.title[item],
             "degree": state.degree[item],
             "source": state.source(item),
@@ -39,8 +39,8 @@ class Answer:
 
     def table(self, of_queries: Mapping[str, np.ndarray] | None = None) -> pd.DataFrame:
         """The columns as a data frame; those of B values each stand before them."""
-        row, _ = np.nonzero(self.items_BK >= 0)
-        first = {name: _text(values[row]) for name, values in (of_queries or {}).items()}
+        count_B = np.count_nonzero(self.items_BK >= 0, axis=1)
+        first = {name: _text(np.repeat(values, count_B)) for name, values in (of_queries or {}).items()}
         items = {name: _text(values) if name in _TEXTS else values for name, values in self.columns().items()}
         return pd.DataFrame(first | items, copy=False)
 
@@ -50,6 +50,6 @@ _TEXTS = ("item_id", "title", "source")
 
 def _text(values: np.ndarray) -> "np.ndarray | pd.api.extensions.ExtensionArray":
     """Strings as pandas would hold them, without its looking at each of them first: that is most of a table's price."""
-    if not isinstance(_TEXT, pd.StringDtype):
+    if not isinstance(_TEXT, pd.StringDtype) or _TEXT.storage != "pyarrow":
         return values
-    return pd.array(pa.array(values, pa.large_string()), dtype=_TEXT)
+    return pd.arrays.ArrowStringArray(pa.array(values, pa.large_string()), dtype=_TEXT)  # type: ignore[call-arg]
