@@ -32,8 +32,8 @@ class LiveModel:
     description: DatasetDescription
     vectors: KnownVectors
     """Pictures and texts, and own vectors, of all items as they are now: what an update leaves as it is."""
-    entries: tuple[Entry, ...] = ()
     events: int = 0
+    """How many were taken in."""
 
     @property
     def drift(self) -> Drift:
@@ -52,7 +52,7 @@ class LiveModel:
         if summed.removed:
             state = state.without_items(state.items.id_index.indices(list(summed.removed)))
         events = self.events + sum(len(entry) for entry in entries if isinstance(entry, Happened))
-        return replace(self, state=state, vectors=vectors, entries=(*self.entries, *entries), events=events)
+        return replace(self, state=state, vectors=vectors, events=events)
 
     def read_added(
         self,
@@ -63,9 +63,7 @@ class LiveModel:
         progress: Progress = silent,
     ) -> tuple[Arrived, SetAside]:
         """Items to be added, encoded. Raises GraphRecError where none can be, or the run's CLIP cannot be had."""
-        collector = SetAsideCollector()
-        read = read_cards(source, self.description, self.state.items, collector, root, site)
-        cards = split_known(read, self.state.items, are_new=True, collector=collector)
+        cards, collector = self._read_cards(source, root, site, are_new=True)
         self._warn_of_other_sites(cards.catalogue.site, collector)
         self.encoder.check_clip()
         arrival, notes = self.encoder.encode(cards.catalogue, vectors or {}, progress)
@@ -82,9 +80,7 @@ class LiveModel:
         progress: Progress = silent,
     ) -> tuple[Arrived, SetAside]:
         """Items to be changed: what a row does not have stays as it is. Raises GraphRecError as `read_added` does."""
-        collector = SetAsideCollector()
-        read = read_cards(source, self.description, self.state.items, collector, root, site)
-        cards = split_known(read, self.state.items, are_new=False, collector=collector)
+        cards, collector = self._read_cards(source, root, site, are_new=False)
         has_contents = not cards.told.isdisjoint(("image", "text"))  # a price can change where there is no CLIP
         if has_contents:
             self.encoder.check_clip()
@@ -115,6 +111,14 @@ class LiveModel:
         ids = list(dict.fromkeys(item_ids))
         self.state.items.indices(ids, "remove-items")
         return Removed(tuple(ids))
+
+    def _read_cards(
+        self, source: Source, root: Path | None, site: str | None, are_new: bool
+    ) -> tuple[Cards, SetAsideCollector]:
+        """Those that can be added, or changed, and what was collected while they were read."""
+        collector, known = SetAsideCollector(), self.state.items
+        read = read_cards(source, self.description, known, collector, root, site)
+        return split_known(read, known, are_new, collector), collector
 
     def _warn_of_other_sites(self, site_N: np.ndarray, collector: SetAsideCollector) -> None:
         target = self.state.target_site

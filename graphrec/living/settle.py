@@ -17,6 +17,7 @@ from graphrec.graph.patched_matrix import PatchedMatrix
 from graphrec.living.arrival import Arrival, Pairs
 from graphrec.living.live_state import LiveState
 from graphrec.models.fallback import serve
+from graphrec.models.parts import placed_vectors
 from graphrec.models.raw_block import join_vectors
 from graphrec.models.scoring import with_popularity
 
@@ -32,15 +33,12 @@ def with_arrival(state: LiveState, arrival: Arrival, x_NF: np.ndarray) -> LiveSt
     rows = items.id_index.indices(arrival.cards.item_ids)
     model, choices, count = state.model, state.model.choices, len(state.items)
     placed = model.placement.place(x_NF)
-    share = np.float32(choices.mixture.fold_in_share)
-    learned_ND = (1 - share) * placed.z_ID + share * placed.folded_ID
-    content_NW = join_vectors(with_popularity(learned_ND, placed.popularity_I), placed.raw_IR)
-    content_NW = np.float32(choices.stretch) * content_NW
+    content_NW = np.float32(choices.stretch) * placed_vectors(placed, choices.mixture)
     new = np.arange(count, len(items))
     starts_ND = model.encoder.item_starts(x_NF, rows)
     dim = starts_ND.shape[1]
     is_new_N = rows >= count
-    users = np.unique(np.concatenate([_NONE, *(state.takers.row(int(row))[0] for row in rows[~is_new_N])]))
+    users = np.unique(np.concatenate([_NONE, *state.takers.columns(rows[~is_new_N])]))
     state = replace(
         state,
         items=items,
@@ -98,7 +96,7 @@ def _reached(state: LiveState, users: np.ndarray, items: np.ndarray) -> np.ndarr
     """The items whose z depends on these users or items: with one hop, on their own features alone."""
     if len(state.states) == 1:
         return items
-    return np.unique(np.concatenate([items, *(state.seen.row(int(user))[0] for user in users)]))
+    return np.unique(np.concatenate([items, *state.seen.columns(users)]))
 
 
 def _is_own(state: LiveState, items: np.ndarray) -> np.ndarray:
@@ -121,10 +119,10 @@ def _encoded(state: LiveState, rows: np.ndarray) -> LiveState:
     encoder = state.model.encoder
     histories, positions = [], [_NONE] * len(rows)
     if len(state.states) > 1:
-        lists = [state.takers.row(int(row))[0] for row in rows]
+        lists = state.takers.columns(rows)
         users = np.unique(np.concatenate([_NONE, *lists]))
         positions = [np.searchsorted(users, one) for one in lists]
-        histories = [state.seen.row(int(user))[0] for user in users]
+        histories = state.seen.columns(users)
     num_layers, dim = len(state.states), state.z.shape[1]
     states_LVD = np.zeros((num_layers, 0, dim), dtype=np.float32)
     states_LVD = encoder.user_states(state.states, histories) if histories else states_LVD
@@ -136,9 +134,8 @@ def _encoded(state: LiveState, rows: np.ndarray) -> LiveState:
 def _settled(state: LiveState, own_before: PatchedMatrix, users: np.ndarray, touched: np.ndarray) -> LiveState:
     """With these users encoded from what they have now, and the items that they have and the touched ones moved."""
     before_VD = state.q[users].astype(np.float64)
-    histories = [state.seen.row(int(user))[0] for user in users]
     if len(users):
-        q_VD = state.model.encoder.encode_users(state.states, histories)
+        q_VD = state.model.encoder.encode_users(state.states, state.seen.columns(users))
         state = replace(state, q=state.q.with_rows(users, q_VD))
     if state.model.choices.mixture.fold_in_share and len(users):
         moved, change_MD = _moment_change(state, own_before, users, before_VD)

@@ -45,8 +45,12 @@ def alike_scaled(
     z_ID: np.ndarray, folded_ID: np.ndarray, q_UD: np.ndarray, rows: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """z and f, each scaled so that its scores over the items `rows` have unit deviation; float32 (I, D)."""
-    z_deviation, fold_deviation = score_deviations(z_ID[rows], folded_ID[rows], q_UD)
-    return (z_ID / z_deviation).astype(np.float32), (folded_ID / fold_deviation).astype(np.float32)
+    return scaled(z_ID, folded_ID, score_deviations(z_ID[rows], folded_ID[rows], q_UD))
+
+
+def scaled(z_ID: np.ndarray, folded_ID: np.ndarray, deviations: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
+    """z and f, each divided by its deviation; float32 (I, D)."""
+    return (z_ID / deviations[0]).astype(np.float32), (folded_ID / deviations[1]).astype(np.float32)
 
 
 def score_deviations(z_RD: np.ndarray, folded_RD: np.ndarray, q_UD: np.ndarray) -> tuple[float, float]:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, NonNegativeFloat
 
 from graphrec.features.blocks import FeatureBlocks
 from graphrec.graph.site_view import SiteView
-from graphrec.models.fold_in import fold_in_system, score_deviations
+from graphrec.models.fold_in import fold_in_system, scaled, score_deviations
 from graphrec.models.graphsage import Encoded
 from graphrec.models.kernel_ridge import KernelRidge
 from graphrec.models.other_sites import is_present, without_other_sites
@@ -92,8 +92,7 @@ class Parts:
         """
         known_users, warm = np.flatnonzero(np.diff(view.own_UI.indptr)), content.head.rows
         deviations = score_deviations(encoded.z_ID[warm], folded_ID[warm], encoded.q_UD[known_users])
-        z_ID = (encoded.z_ID / deviations[0]).astype(np.float32)
-        folded_ID = (folded_ID / deviations[1]).astype(np.float32)
+        z_ID, folded_ID = scaled(encoded.z_ID, folded_ID, deviations)
         taught_RT = np.hstack([z_ID[warm], folded_ID[warm]])
         widest = content if elsewhere is None else elsewhere
         raw_LR = np.zeros((len(widest.head.landmarks), 0), dtype=np.float32)
@@ -148,9 +147,13 @@ class Parts:
 
         With `own_features` from their own features and nothing else: c. Otherwise with what other sites say of them.
         """
-        placed = self.content if own_features else self.unseen
-        learned_ND = _mixed(placed.z_ID, placed.folded_ID, mixture, items)
-        return join_vectors(with_popularity(learned_ND, placed.popularity_I[items]), placed.raw_IR[items])
+        return placed_vectors(self.content if own_features else self.unseen, mixture, items)
+
+
+def placed_vectors(placed: Placed, mixture: Mixture, items: np.ndarray | slice = slice(None)) -> np.ndarray:
+    """Items as what is said of them makes them, (items, D + R + 1) float32."""
+    learned_ND = _mixed(placed.z_ID, placed.folded_ID, mixture, items)
+    return join_vectors(with_popularity(learned_ND, placed.popularity_I[items]), placed.raw_IR[items])
 
 
 def mixed_queries(

@@ -16,9 +16,8 @@ from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveInt, field_v
 
 from graphrec.errors import GraphRecError
 from graphrec.retrieval.distinct import Distinct
-from graphrec.retrieval.exclusion import Exclusion
 from graphrec.retrieval.found import Found
-from graphrec.retrieval.rescoring import Request, Source, best_items, product_error
+from graphrec.retrieval.rescoring import Request, Source, best_items
 from graphrec.retrieval.shells import Shells
 
 _ROWS = 65_536  # vectors added or measured at a time
@@ -188,13 +187,7 @@ class ItemIndex:
 
         Raises ValueError where shapes or indices do not fit or a query is not finite.
         """
-        query_BD = np.ascontiguousarray(query_BD, dtype=np.float32)
-        if query_BD.ndim != 2 or query_BD.shape[1] != self.vectors_ID.shape[1]:
-            raise ValueError(f"Expected queries (B, {self.vectors_ID.shape[1]}), got {query_BD.shape}.")
-        if k < 1:
-            raise ValueError(f"Expected k of at least 1, got {k}.")
-        excluded = Exclusion.of(exclude, len(query_BD), len(self))
-        request = Request(query_BD, self.vectors_ID, k, excluded, product_error(query_BD, self.largest_norm))
+        request = Request.of(query_BD, self.vectors_ID, k, exclude, self.largest_norm)
         return best_items(request, self.sources(checked_allowed(allowed, len(self))))
 
     def sources(self, allowed: np.ndarray | None) -> list[Source]:

@@ -15,10 +15,9 @@ import scipy.sparse as sp
 
 from graphrec.data.patched import Patched
 from graphrec.data.rising import is_among, without_rows
-from graphrec.retrieval.exclusion import Exclusion
 from graphrec.retrieval.found import Found
 from graphrec.retrieval.item_index import ItemIndex, checked_allowed
-from graphrec.retrieval.rescoring import Request, Source, best_items, product_error
+from graphrec.retrieval.rescoring import Request, Source, best_items
 from graphrec.retrieval.scanned import Scanned
 
 
@@ -66,14 +65,7 @@ class LiveIndex:
         """As `ItemIndex.search`, over the vectors as they are now and without the removed items."""
         if not len(self.vectors_ID.rows) and not len(self.removed):
             return self.base.search(query_BD, k, exclude, allowed)
-        query_BD = np.ascontiguousarray(query_BD, dtype=np.float32)
-        if query_BD.ndim != 2 or query_BD.shape[1] != self.vectors_ID.shape[1]:
-            raise ValueError(f"Expected queries (B, {self.vectors_ID.shape[1]}), got {query_BD.shape}.")
-        if k < 1:
-            raise ValueError(f"Expected k of at least 1, got {k}.")
-        excluded = Exclusion.of(exclude, len(query_BD), len(self))
-        error_B = product_error(query_BD, self.largest_norm)
-        request = Request(query_BD, self.vectors_ID, k, excluded, error_B)
+        request = Request.of(query_BD, self.vectors_ID, k, exclude, self.largest_norm)
         return best_items(request, self._sources(checked_allowed(allowed, len(self))))
 
     def _sources(self, allowed: np.ndarray | None) -> list[Source]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy.sparse as sp
 
 from graphrec.data.patched import Patched
 from graphrec.retrieval.exclusion import Exclusion
@@ -44,6 +45,27 @@ class Request:
     excluded: Exclusion
     error_B: np.ndarray
     """The most by which a first score can differ from the final one, float64."""
+
+    @classmethod
+    def of(
+        cls,
+        query_BD: np.ndarray,
+        vectors_ID: np.ndarray | Patched,
+        k: int,
+        exclude: sp.csr_matrix | Sequence[np.ndarray] | None,
+        largest_norm: float,
+    ) -> "Request":
+        """For queries as they are given, and vectors no longer than `largest_norm`; `exclude` as `Exclusion.of` takes.
+
+        Raises ValueError where shapes or indices do not fit or a query is not finite.
+        """
+        query_BD = np.ascontiguousarray(query_BD, dtype=np.float32)
+        if query_BD.ndim != 2 or query_BD.shape[1] != vectors_ID.shape[1]:
+            raise ValueError(f"Expected queries (B, {vectors_ID.shape[1]}), got {query_BD.shape}.")
+        if k < 1:
+            raise ValueError(f"Expected k of at least 1, got {k}.")
+        excluded = Exclusion.of(exclude, len(query_BD), len(vectors_ID))
+        return cls(query_BD, vectors_ID, k, excluded, product_error(query_BD, largest_norm))
 
 
 def best_items(request: Request, sources: Sequence[Source]) -> Found:
